@@ -32,7 +32,7 @@ from triport.converters.onnx_import.targets import TARGETS
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import source_of
 from triport.converters.onnx_import.written import load, write
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 from triport.parity.imported.runs import run
 
 # of each, what its data has in another way than the text
@@ -118,7 +118,7 @@ def by_runtime(model: Any, inputs: list[Any]) -> list[np.ndarray]:
     """Return what ONNX Runtime without optimisation makes of a case's inputs."""
     names = [value.name for value in model.graph.input]
     feed = dict(zip(names, map(_array, inputs), strict=True))
-    return Runtime.of(model.SerializeToString()).run(feed)
+    return UnoptimisedRuntime.of(model.SerializeToString()).run(feed)
 
 
 def _array(value: Any) -> np.ndarray:

@@ -52,18 +52,20 @@ def write_sources(model: str, folder: Path) -> None:
 def names_file_of(spec: ModelSpec) -> NamesFile:
     """Return a model's names in PyTorch and in MindSpore as the file that `pair` would write of the two."""
     from triport.converters.names import COUNTER_LEAF, name_map, reference_dialect
-    from triport.converters.naming.pair_names import PairNames, Row
-    from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
+    from triport.converters.naming.pair_names import PairNames, PairRow
+    from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest
 
     pytorch, mindspore = (
         name_map(spec, reference_dialect(spec, runtime)) for runtime in ("pytorch", "mindspore")
     )
     rows = [
-        Row((name,), (mindspore[ours],)) for ours, name in pytorch.items() if not ours.endswith(COUNTER_LEAF)
+        PairRow((name,), (mindspore[ours],))
+        for ours, name in pytorch.items()
+        if not ours.endswith(COUNTER_LEAF)
     ]
     names = PairNames(tuple(rows))
-    proof = Proof(proven=False, equal=False, rows_sha256=rows_digest(names))
-    return NamesFile(names, Side(spec.name, "pytorch"), Side(spec.name, "mindspore"), proof)
+    proof = MapProof(proven=False, equal=False, rows_sha256=rows_digest(names))
+    return NamesFile(names, NamedSide(spec.name, "pytorch"), NamedSide(spec.name, "mindspore"), proof)
 
 
 def check_output(folder: Path, path: Path, what: str) -> None:

@@ -7,19 +7,25 @@ preprocessing alone, in threads as `evaluate` does it and, to compare, in proces
 (decode, preprocess, forward, one after the other). CPU time is that of all threads and processes. Where the
 network runs on a device of its own, `evaluate` can be as fast as the slower part. On the CPU both parts
 share the cores: the bound is then cores / (CPU seconds of both parts per image), and both bounds are
-printed. The last rows show the first case on any machine: a device that takes the CPU nothing (it
+printed. No program reaches that bound where others run too, so that each round also measures how many
+cores threads get that do nothing but compute; what `evaluate` reaches is given of all cores and of these, as
+the median and the range of the rounds. The first batch is decoded before a network can begin, and the last
+ones leave nothing to decode: with few batches this is a loss that a validation set does not have.
+The last rows show the first case on any machine: a device that takes the CPU nothing (it
 sleeps), half as fast as decoding, as fast, and twice as fast.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +52,36 @@ from triport.reference_models.spec import Preprocess
 
 PHOTOS = ROOT / "examples" / "photos"
 SPEEDS = (0.5, 1.0, 2.0)
+EVALUATE, RUNNING, DECODING = "evaluate", "runtime alone", "decoding alone"
+# what is timed; it returns the CPU seconds of other processes, None where there are none
+Work = Callable[[], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: `rates` are images a second and CPU seconds per image, by what was run.
+
+    `cores` are those that computing threads got; `waited` has the images a second with a device of its own,
+    by the device's speed.
+    """
+
+    cores: float
+    rates: dict[str, tuple[float, float]]
+    waited: dict[float, float]
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds per image of both parts."""
+        return self.rates[RUNNING][1] + self.rates[DECODING][1]
+
+    @property
+    def cpu_over_parts(self) -> float:
+        """CPU time of `evaluate`, of that of both parts."""
+        return self.rates[EVALUATE][1] / self.seconds
+
+    def reached(self, cores: float) -> float:
+        """Return what `evaluate` reaches of what so many cores could compute."""
+        return self.rates[EVALUATE][0] * self.seconds / cores
 
 
 class WaitingDevice:
@@ -108,7 +144,21 @@ def prepared(sample: Sample, profile: Preprocess) -> tuple[np.ndarray, float]:
     return preprocess(decode(sample.image.read(), sample), profile), time.process_time() - start
 
 
-def measured(work: Callable[[], float | None], images: int) -> tuple[float, float]:
+def computing_cores(threads: int, seconds: float = 0.5) -> float:
+    """Return how many cores threads get that do nothing but compute: fewer where other programs run too."""
+    data, end = bytes(1 << 20), time.perf_counter() + seconds
+
+    def compute(_: int) -> None:
+        while time.perf_counter() < end:
+            hashlib.sha256(data).digest()
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(compute, range(threads)))
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
+
+
+def measured(work: Work, images: int) -> tuple[float, float]:
     """Return images a second, and CPU seconds per image: of all threads, and what `work` says of others."""
     wall, cpu = time.perf_counter(), time.process_time()
     elsewhere = work() or 0.0
@@ -120,7 +170,7 @@ def measured(work: Callable[[], float | None], images: int) -> tuple[float, floa
 @click.option("--name", default="tf_efficientnet_lite0.efficientnet-lite-pytorch", help="Whose weights.")
 @click.option("--runtime", default="onnx", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--images", default=450, show_default=True)
+@click.option("--images", default=1350, show_default=True)
 @click.option("--batch-size", default=32, show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--profile", help="As `evaluate --profile`.")
@@ -151,62 +201,29 @@ def figures(
     dataset = repeated_photos(images, subject.num_classes)
     workers = workers_of_machine()
     groups = [(at, dataset.samples[at : at + batch_size]) for at in range(0, images, batch_size)]
-    ready = next(iter(decoded(groups, [profile], workers))).inputs[profile]
-    logits_of(subject.runner, ready)  # compiled, allocated, cached
 
-    def run_alone() -> None:
-        for _, samples in groups:
-            logits_of(subject.runner, ready[: len(samples)])
-
-    def decode_alone() -> None:
-        for _ in decoded(groups, [profile], workers):
-            pass
-
-    processes = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    list(
-        processes.map(partial(prepared, profile=profile), dataset.samples[: 2 * workers])
-    )  # started, imported
-
-    def decode_in_processes() -> float:
-        seconds = 0.0
-        for _, samples in groups:
-            arrays, times = zip(*processes.map(partial(prepared, profile=profile), samples), strict=True)
-            np.stack(arrays)
-            seconds += sum(times)
-        return seconds
-
-    def whole(runner: Any) -> Callable[[], float | None]:
+    def whole(runner: Any) -> Work:
         options: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "allow_duplicates": True}
         return lambda: (evaluate(runner, "benchmark", dataset, profile, **options), None)[1]
 
-    work: dict[str, Callable[[], float | None]] = {
-        "evaluate": whole(subject.runner),
-        "runtime alone": run_alone,
-        "decoding alone": decode_alone,
-        "decoding in processes": decode_in_processes,
-        "obvious loop": lambda: obvious_loop(
-            dataset, profile, partial(logits_of, subject.runner), batch_size
-        ),
-    }
-    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
-    devices: dict[float, list[tuple[float, float]]] = {speed: [] for speed in SPEEDS}
-    for _ in range(rounds):
-        for name, function in work.items():
-            rates[name].append(measured(function, images))
-        decoding = rates["decoding alone"][-1][0]
-        for speed in SPEEDS:
-            device = WaitingDevice(1 / (speed * decoding), subject.num_classes)
-            rate, _ = measured(whole(device), images)
-            devices[speed].append((rate, rate / min(decoding, speed * decoding)))
-    rows = {
-        name: {"images_per_second": _median(found, 0), "cpu_seconds_per_image": _median(found, 1)}
-        for name, found in rates.items()
-    }
-    processes.shutdown()
-    slower = min(rows[name]["images_per_second"] for name in ("runtime alone", "decoding alone"))
-    parts = [rows[name]["cpu_seconds_per_image"] for name in ("runtime alone", "decoding alone")]
-    shared = workers / sum(parts)
-    reached = rows["evaluate"]["images_per_second"]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
+        work: dict[str, Work] = {
+            EVALUATE: whole(subject.runner),
+            **parts(subject.runner, profile, groups, workers),
+            "decoding in processes": partial(decode_in_processes, processes, groups, profile),
+            "obvious loop": lambda: obvious_loop(
+                dataset, profile, partial(logits_of, subject.runner), batch_size
+            ),
+        }
+        decode_in_processes(processes, groups[:2], profile)  # started, imported
+        found: list[Round] = []
+        for _ in range(rounds):
+            cores = computing_cores(2 * workers)
+            rates = {name: measured(function, images) for name, function in work.items()}
+            decoding = rates[DECODING][0]
+            devices = {speed: WaitingDevice(1 / (speed * decoding), subject.num_classes) for speed in SPEEDS}
+            waited = {speed: measured(whole(device), images)[0] for speed, device in devices.items()}
+            found.append(Round(cores, rates, waited))
     return {
         "model": subject.name,
         "runtime": subject.runner.runtime,
@@ -215,25 +232,75 @@ def figures(
         "images": images,
         "batch_size": batch_size,
         "rounds": rounds,
+        **summary(found, workers),
+    }
+
+
+def parts(
+    runner: Any, profile: Preprocess, groups: Sequence[tuple[int, Sequence[Sample]]], workers: int
+) -> dict[str, Work]:
+    """Return the two parts of `evaluate`, each alone; the network has run once."""
+    ready = next(iter(decoded(groups, [profile], workers))).inputs[profile]
+    logits_of(runner, ready)  # compiled, allocated, cached
+
+    def run_alone() -> None:
+        for _, samples in groups:
+            logits_of(runner, ready[: len(samples)])
+
+    def decode_alone() -> None:
+        for _ in decoded(groups, [profile], workers):
+            pass
+
+    return {RUNNING: run_alone, DECODING: decode_alone}
+
+
+def decode_in_processes(
+    processes: ProcessPoolExecutor, groups: Sequence[tuple[int, Sequence[Sample]]], profile: Preprocess
+) -> float:
+    """Decode all batches in processes, and return the CPU seconds that these took."""
+    seconds = 0.0
+    for _, samples in groups:
+        arrays, times = zip(*processes.map(partial(prepared, profile=profile), samples), strict=True)
+        np.stack(arrays)
+        seconds += sum(times)
+    return seconds
+
+
+def summary(found: Sequence[Round], workers: int) -> dict[str, Any]:
+    """Return the medians of the rounds, and the shares of the bounds with their ranges."""
+    rows = {
+        name: {
+            "images_per_second": statistics.median(one.rates[name][0] for one in found),
+            "cpu_seconds_per_image": statistics.median(one.rates[name][1] for one in found),
+        }
+        for name in found[0].rates
+    }
+    slower = min(rows[name]["images_per_second"] for name in (RUNNING, DECODING))
+    seconds = sum(rows[name]["cpu_seconds_per_image"] for name in (RUNNING, DECODING))
+    return {
         "rows": rows,
         "slower_part": slower,
-        "shared_cores_bound": shared,
-        "share_of_slower_part": reached / slower,
-        "share_of_shared_cores_bound": reached / shared,
-        "cpu_of_evaluate_over_parts": rows["evaluate"]["cpu_seconds_per_image"] / sum(parts),
+        "share_of_slower_part": rows[EVALUATE]["images_per_second"] / slower,
+        "computing_cores": statistics.median(one.cores for one in found),
+        "shared_cores_bound": workers / seconds,
+        "share_of_shared_cores_bound": _spread([one.reached(workers) for one in found]),
+        "share_of_computing_cores_bound": _spread([one.reached(one.cores) for one in found]),
+        "cpu_of_evaluate_over_parts": statistics.median(one.cpu_over_parts for one in found),
         "waiting_device": [
             {
                 "speed": speed,
-                "images_per_second": _median(found, 0),
-                "share_of_slower_part": _median(found, 1),
+                "images_per_second": statistics.median(one.waited[speed] for one in found),
+                "share_of_slower_part": statistics.median(
+                    one.waited[speed] / (min(1.0, speed) * one.rates[DECODING][0]) for one in found
+                ),
             }
-            for speed, found in devices.items()
+            for speed in SPEEDS
         ],
     }
 
 
-def _median(rows: Sequence[tuple[float, float]], column: int) -> float:
-    return statistics.median(row[column] for row in rows)
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def show(found: dict[str, Any]) -> None:
@@ -250,8 +317,10 @@ def show(found: dict[str, Any]) -> None:
     console.print(table)
     console.print(
         f"slower part {found['slower_part']:.1f}: evaluate reaches {found['share_of_slower_part']:.0%}\n"
-        f"both parts share the cores, bound {found['shared_cores_bound']:.1f}: "
-        f"evaluate reaches {found['share_of_shared_cores_bound']:.0%}; "
+        f"both parts share the {found['cores']} cores, bound {found['shared_cores_bound']:.1f}: "
+        f"evaluate reaches {_shown(found['share_of_shared_cores_bound'])}\n"
+        f"of the {found['computing_cores']:.2f} cores that computing threads got: "
+        f"{_shown(found['share_of_computing_cores_bound'])}; "
         f"its CPU time is {found['cpu_of_evaluate_over_parts']:.2f} of its parts'"
     )
     table = Table("a device of its own, of decoding's speed", "images/s", "of the slower part")
@@ -260,6 +329,10 @@ def show(found: dict[str, Any]) -> None:
             f"{row['speed']:g} x", f"{row['images_per_second']:.1f}", f"{row['share_of_slower_part']:.0%}"
         )
     console.print(table)
+
+
+def _shown(share: dict[str, float]) -> str:
+    return f"{share['median']:.0%} ({share['least']:.0%} to {share['most']:.0%})"
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ from benchmarks.model_by_model import Record, arguments, records_in, run
 from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
-from triport.parity.further import Expected, Main, computed, expected_of
+from triport.parity.further import FurtherReference, Main, computed, expected_of
 from triport.parity.inputs import further_inputs
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import CALIBRATIONS
-from triport.parity.layers.reference import Reference
+from triport.parity.layers.reference import StepReference
 from triport.parity.layers.trace import layers_of
 from triport.parity.noise import noise_of, rounded_runner
 from triport.parity.onnx_graphs.quantised import quantised
@@ -101,8 +101,8 @@ def judgements(
         judged = dict(runners)
         references = {}
         if diagonal:
-            references["modules"] = Reference(exact, rounded, feed, seed=seed)
-            references["alone"] = Reference(exact, rounded, feed, seed=seed, alone=True)
+            references["modules"] = StepReference(exact, rounded, feed, seed=seed)
+            references["alone"] = StepReference(exact, rounded, feed, seed=seed, alone=True)
         if diagonal and "onnx" in runtimes_with(precision):
             there = replace(spec, input_size_px=size)
             for source in ("mindspore", "pytorch"):
@@ -135,7 +135,7 @@ def judgements(
         yield {"key": key, "noise": noise, "tolerance": tolerance, "results": results}
 
 
-def _further(runner: Any, expected: list[Expected]) -> dict[str, Any]:
+def _further(runner: Any, expected: list[FurtherReference]) -> dict[str, Any]:
     """Return how a runner does on the further inputs that it takes."""
     outputs = [(one, computed(runner, one.given)) for one in expected]
     found = [one.verdict(output) for one, output in outputs if output is not None]

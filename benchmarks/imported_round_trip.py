@@ -25,7 +25,7 @@ import numpy as np
 
 import triport
 from triport.converters.onnx_import.targets import TARGETS
-from triport.parity.imported.judge import Runtime, allowed
+from triport.parity.imported.judge import UnoptimisedRuntime, allowed
 from triport.parity.judge.difference import difference
 from triport.reference_models.errors import TriportError
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 def there_and_back(path: Path, target: str) -> tuple[str, str]:
     """Return the verdict on a file, and the difference or the reason."""
-    runtime = Runtime.of(path)
+    runtime = UnoptimisedRuntime.of(path)
     (given,) = runtime.session.get_inputs()
     shape = [size if isinstance(size, int) else _BATCH for size in given.shape]
     images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -67,7 +67,7 @@ def there_and_back(path: Path, target: str) -> tuple[str, str]:
                 return "not proven", "as ONNX again"
         except TriportError as error:
             return "refused", " ".join(str(error).split())[:200]
-        back = Runtime.of(again)
+        back = UnoptimisedRuntime.of(again)
         found = back.run({back.session.get_inputs()[0].name: images})
     wanted = runtime.run({given.name: images})
     apart = [difference(mine, its) for mine, its in zip(found, wanted, strict=True)]

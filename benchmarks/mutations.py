@@ -28,8 +28,8 @@ from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import random_batch
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.tolerance import FLOAT32
-from triport.parity.layers.judge import Judge
-from triport.parity.layers.reference import Reference
+from triport.parity.layers.judge import CallJudge
+from triport.parity.layers.reference import StepReference
 from triport.parity.noise import noise_of
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.parity.subjects.random_weights import random_parameters
@@ -71,7 +71,7 @@ class Subject:
         self.batch = random_batch(self.spec, 2, seed, size_px)
         exact = PyTorchRunner(of_model(self.spec, CLASSES), self.parameters, dtype="float64")
         rounded = self.right()
-        self.reference = Reference(exact, rounded, {INPUT: self.batch}, seed=seed)
+        self.reference = StepReference(exact, rounded, {INPUT: self.batch}, seed=seed)
         self.logits = self.reference.outputs[LOGITS]
         noise = noise_of(rounded, {INPUT: self.batch}, seed, {LOGITS: self.logits})[LOGITS]
         self.tolerance = FLOAT32.tolerance_of(noise.size)
@@ -91,7 +91,7 @@ class Subject:
         expected = FAULTS[fault](candidate)
         if expected is None:
             return None
-        judge = Judge(self.reference)
+        judge = CallJudge(self.reference)
         try:
             logits = runner.trace({INPUT: candidate.batch}, judge.visit)[LOGITS]
             found = compare(self.logits, logits, self.tolerance)

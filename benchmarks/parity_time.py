@@ -30,7 +30,7 @@ from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, onnx, pytorch
 from triport.parity.subjects.asked import subjects_of
-from triport.parity.subjects.loading import Shape, check
+from triport.parity.subjects.loading import FeedShape, check
 
 AIM_PERCENT = 25
 TIMED = [
@@ -86,7 +86,7 @@ def main(models: tuple[str, ...], every: bool, size: int | None, batch_size: int
     names = dict.fromkeys(name for _, _, name in TIMED)
     # imports, and what a framework does once in a process
     (first,) = subjects_of(["res2net_digits"], every=False, weights=None, seed=0)
-    check(first, Options(), Shape(1))
+    check(first, Options(), FeedShape(1))
     columns = ["model", "s", "processor s", *(f"{name} %" for name in names), "the rest %", "peak GiB so far"]
     click.echo(" | ".join(columns) + "\n" + "|".join(["---"] * len(columns)))
     over, began, spent, others = [], time.monotonic(), 0.0, 0.0
@@ -94,7 +94,7 @@ def main(models: tuple[str, ...], every: bool, size: int | None, batch_size: int
     for subject in subjects:
         started, start = time.monotonic(), time.process_time()
         with timed() as seconds:
-            check(subject, options, Shape(batch_size, size))
+            check(subject, options, FeedShape(batch_size, size))
         total = time.process_time() - start
         rest = 100 * (1 - sum(seconds.values()) / total)
         spent, others = spent + total, others + total - sum(seconds.values())

@@ -29,7 +29,7 @@ from triport.converters.onnx_import.targets import TARGETS, Target
 from triport.converters.onnx_import.tree import flat
 from triport.converters.onnx_import.writer import source_of
 from triport.converters.onnx_import.written import built
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 from triport.parity.imported.runs import run
 
 NAN, INF = np.nan, np.inf
@@ -118,7 +118,7 @@ def cases() -> list[Case]:
 def differences(case: Case, target: Target) -> str:
     """Return where the source gives something else, nothing if it nowhere does, or why it is refused."""
     model = case.model()
-    (wanted,) = Runtime.of(model.SerializeToString()).run(case.feed)
+    (wanted,) = UnoptimisedRuntime.of(model.SerializeToString()).run(case.feed)
     try:
         read = model_of(model, Path("model.onnx"))
         source = source_of(read, target, "special", flat(read.graph))

@@ -1,4 +1,4 @@
-"""The structure of triport/ in numbers: import circles, long functions and files, wide functions.
+"""The structure of triport/ in numbers: import circles, long functions and files, wide functions, names.
 
 python benchmarks/structure.py [--root DIR]
 
@@ -111,11 +111,28 @@ def long_files(root: Path = TRIPORT) -> list[str]:
     ]
 
 
+def shared_names(root: Path = TRIPORT) -> list[str]:
+    """Return the public classes of modules that have one name, with their files.
+
+    Networks of a family, and the pieces of imported networks, are written once for each framework, and are
+    called alike in both.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        if "pieces" in path.parts or (path.parent / "net_torch.py").exists():
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(str(path.relative_to(root.parent)))
+    return [f"{name}: {', '.join(paths)}" for name, paths in sorted(found.items()) if len(paths) > 1]
+
+
 MEASURES = {
     "import circles": circles,
     f"functions over {MOST_LINES_OF_A_FUNCTION} lines": long_functions,
     f"functions with more than {MOST_ARGUMENTS} arguments": wide_functions,
     f"files over {MOST_LINES_OF_A_FILE} lines": long_files,
+    "names that several classes have": shared_names,
 }
 
 

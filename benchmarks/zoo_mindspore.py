@@ -221,7 +221,7 @@ def judge_file(name: str, folder: Path, path: Path, repeat_first: bool = False) 
     model = onnx.load(path, load_external_data=False)
     if error > FLOAT32.least:
         net = build(name, read_gain(folder))
-        one = judge.Judge(
+        one = judge.GraphJudge(
             path,
             model,
             lambda inputs: runs.run_cell(net, inputs),

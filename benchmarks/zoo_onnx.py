@@ -218,10 +218,10 @@ def save_feeds(path: Path, feeds: Path) -> Record:
 
     from triport.converters.onnx_import.reading import read_model
     from triport.parity.imported.convert import feeds_of
-    from triport.parity.imported.judge import Runtime
+    from triport.parity.imported.judge import UnoptimisedRuntime
     from triport.parity.imported.references import written_out
 
-    runtime = Runtime.of(path)
+    runtime = UnoptimisedRuntime.of(path)
     arrays = {}
     for index, feed in enumerate(feeds_of(path, read_model(path), runtime)):
         arrays |= {f"{index}.in.{place}": array for place, array in enumerate(feed.values())}

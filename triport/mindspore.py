@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
 from triport.api.checked import checked
 from triport.converters.environment import import_mindspore
-from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
+from triport.converters.loading import LoadError, Loading, Slot, WantedSlots, load
 from triport.converters.versions.protobuf_messages import accept_old_messages
 from triport.reference_models.errors import counted, listed
 
@@ -64,7 +64,7 @@ def load_into(
             f"{listed(twice)}\nGive them names of their own: cell.update_parameters_name"
         )
     slots = {one.name: Slot(tuple(one.shape), str(one.dtype).lower()) for one in parameters}
-    wanted = Wanted("mindspore", slots, model, selection_of(**options))
+    wanted = WantedSlots("mindspore", slots, model, selection_of(**options))
     return load(Path(path), wanted, {one.name: _Target(one) for one in parameters})
 
 

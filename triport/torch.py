@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from triport.api.arguments import ArgumentError, PathLike, SelectionOptions, selection_of
 from triport.api.checked import checked
 from triport.converters.environment import import_torch
-from triport.converters.loading import LoadError, Loading, Slot, Wanted, load
+from triport.converters.loading import LoadError, Loading, Slot, WantedSlots, load
 from triport.reference_models.errors import listed
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_into(
         )
         for name, tensor in tensors.items()
     }
-    wanted = Wanted("pytorch", slots, model, selection_of(**options))
+    wanted = WantedSlots("pytorch", slots, model, selection_of(**options))
     return load(Path(path), wanted, {name: _Target(tensor) for name, tensor in tensors.items()})
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from benchmarks.faults.candidate import Candidate, Named, fault, middle, on_input, on_output, source_of
-from triport.parity.calls import Step
+from triport.parity.calls import CallStep
 
 
-def _blocks(candidate: Candidate, shortcut: bool = True) -> list[Step]:
+def _blocks(candidate: Candidate, shortcut: bool = True) -> list[CallStep]:
     """Return the containers whose output has the shape of their input: those that may be skipped."""
     given = {step.name: step.shape for step in candidate.steps}
     leaves = {step.path for step in candidate.steps if step.leaf}
@@ -53,7 +53,7 @@ _on_block("block: skipped", lambda x, y: x)
 _on_block("block: run on a tenth more", lambda x, y: 1.1 * y)
 
 
-def _last_sum(candidate: Candidate) -> tuple[Step, Step | None] | None:
+def _last_sum(candidate: Candidate) -> tuple[CallStep, CallStep | None] | None:
     """Return the block in the middle that adds its input, and its last activation if the sum goes there."""
     block = middle(_blocks(candidate))
     if block is None or candidate.spec.family == "inception_v4":
@@ -112,7 +112,7 @@ def _(candidate: Candidate) -> Named:
     return {block.path, *(s.name for s in inside), *candidate.step_after(source_of(block) or "")}
 
 
-def _res2net_block(candidate: Candidate) -> tuple[Step, Any] | None:
+def _res2net_block(candidate: Candidate) -> tuple[CallStep, Any] | None:
     if candidate.spec.family != "res2net":
         return None
     block = middle(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from triport.parity.calls import Step
+from triport.parity.calls import CallStep
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.reference_models.kinds import Kind
 from triport.reference_models.spec import ModelSpec
@@ -23,7 +23,7 @@ class Candidate:
 
     spec: ModelSpec
     runner: PyTorchRunner
-    steps: Sequence[Step]
+    steps: Sequence[CallStep]
     largest: Callable[[str], float]
     batch: np.ndarray
     net: Any = field(init=False)
@@ -40,11 +40,11 @@ class Candidate:
         parent, _, name = path.rpartition(".")
         setattr(self.net.get_submodule(parent), name, module)
 
-    def of(self, *kinds: type, where: Callable[[Any], bool] = lambda module: True) -> list[Step]:
+    def of(self, *kinds: type, where: Callable[[Any], bool] = lambda module: True) -> list[CallStep]:
         """Return the steps whose module is of a kind and fits."""
         return [s for s in self.steps if s.leaf and isinstance(m := self.module(s.path), kinds) and where(m)]
 
-    def of_kind(self, kind: Kind, where: Callable[[Any], bool]) -> list[Step]:
+    def of_kind(self, kind: Kind, where: Callable[[Any], bool]) -> list[CallStep]:
         """Return the steps whose module is of a kind of the table and fits."""
         return [s for s in self.steps if s.leaf and s.layer is kind and where(self.module(s.path))]
 
@@ -53,7 +53,7 @@ class Candidate:
         return [step.name for step in self.steps if name in step.sources]
 
 
-def source_of(step: Step) -> str | None:
+def source_of(step: CallStep) -> str | None:
     """Return the step whose output a step is given, None where that was computed between modules."""
     return step.sources[0] if len(step.sources) == 1 else None
 
@@ -73,7 +73,7 @@ def fault(name: str) -> Callable[[Callable[[Candidate], Named]], Callable[[Candi
     return register
 
 
-def middle(steps: Sequence[Step]) -> Step | None:
+def middle(steps: Sequence[CallStep]) -> CallStep | None:
     """Return the step in the middle."""
     return steps[len(steps) // 2] if steps else None
 

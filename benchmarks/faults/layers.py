@@ -13,7 +13,7 @@ from torch import nn
 from benchmarks.faults.candidate import Candidate, Named, fault, middle, on_output
 from benchmarks.faults.same_padding import SamePadded
 from benchmarks.layer_faults import instead, put_into
-from triport.parity.calls import Step
+from triport.parity.calls import CallStep
 from triport.reference_models.kinds import KINDS, Kind
 from triport.reference_models.kinds.fault import Fault
 
@@ -123,7 +123,7 @@ on_conv("conv: padding reflects", _reflecting, padded)
 on_conv("conv: a bias that is not there", _with_bias, lambda conv: conv.bias is None)
 
 
-def _twins(candidate: Candidate, kind: type) -> tuple[Step, Step] | None:
+def _twins(candidate: Candidate, kind: type) -> tuple[CallStep, CallStep] | None:
     """Return two layers of one kind and shape, from the middle, in order."""
     groups = defaultdict(list)
     for step in candidate.of(kind):

@@ -8,11 +8,11 @@ from torch import nn
 
 from benchmarks.faults.candidate import Candidate, Named, fault, middle, on_output, source_of
 from benchmarks.faults.same_padding import SamePadded
-from triport.parity.calls import Step
+from triport.parity.calls import CallStep
 from triport.reference_models.kinds import KINDS
 
 
-def _pools(candidate: Candidate, *words: str) -> list[Step]:
+def _pools(candidate: Candidate, *words: str) -> list[CallStep]:
     return [step for step in candidate.steps if step.leaf and step.layer in [KINDS[word] for word in words]]
 
 

@@ -6,7 +6,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from triport.cli import main
-from triport.commands.shared.words import DEVICE_ALIASES, PRECISION_ALIASES, RUNTIME_ALIASES, Device
+from triport.commands.shared.words import DEVICE_ALIASES, PRECISION_ALIASES, RUNTIME_ALIASES, DeviceWord
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_other_words_for_precisions_and_runtimes_of_parity(run_cli):
     ],
 )
 def test_other_words_for_devices(word, device):
-    assert Device().convert(word, None, None) == device
+    assert DeviceWord().convert(word, None, None) == device
 
 
 def test_no_alias_is_a_word_of_its_own():
@@ -105,6 +105,31 @@ def test_what_does_not_exist_is_answered_with_what_is_like_it(run_cli, words, hi
 def test_a_file_that_is_not_there_is_no_misspelt_name(run_cli):
     done = run_cli("inspect", "res2net50.onnx")
     assert done.exit_code == 2 and "no such file" in done.stderr
+
+
+def test_rows_that_are_not_there_are_no_want_of_images(run_cli, tmp_path):
+    (tmp_path / "rows_a.csv").write_text("image,label,top1\n")
+    done = run_cli("evaluate", tmp_path / "rows_a.csv", tmp_path / "rows_b.csv")
+    assert done.exit_code == 2
+    assert f"rows_b.csv: no such file; did you mean {tmp_path / 'rows_a.csv'}?" in done.stderr
+    assert "--data" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pair", "a:b", "c:d"], "Missing option '--input'. An input of both, such as 1x3x224x224"),
+        (
+            ["publish", "x.ckpt", "-o", "out"],
+            "'--license'. The license of the weights, as an SPDX identifier",
+        ),
+        (["publish", "x.ckpt", "--license", "mit"], "'-o' / '--output'. The new folder to write"),
+    ],
+    ids=["input", "license", "output"],
+)
+def test_of_an_option_that_is_missing_it_is_said_what_it_is(run_cli, words, said):
+    done = run_cli(*words)
+    assert done.exit_code == 2 and said in done.stderr
 
 
 def test_quiet_prints_errors_alone(run_cli, tmp_path):

@@ -223,6 +223,15 @@ def test_a_graph_that_the_names_publisher_does_not_have_is_said(tmp_path):
     assert any("resnet18_mindcv" in warning for warning in done.warnings)
 
 
+@pytest.mark.parametrize(("dialect", "is_said"), [("timm", True), ("torchvision", False), (None, False)])
+def test_names_that_are_called_after_another_publisher_are_said(tmp_path, dialect, is_said):
+    spec = get_model("resnet18")
+    source = write_random(tmp_path / "in.ckpt", spec, dialect_of(spec, "mindcv"))
+    done = convert(source, to="pytorch", output=tmp_path / "out.pth", model="resnet18", dialect=dialect)
+    assert done.dialect == "torchvision"
+    assert ("the names that timm has for this model are torchvision's" in done.warnings) is is_said
+
+
 def test_the_model_travels_with_the_file(tmp_path):
     spec = get_model("resnet18_mindcv")
     source = write_random(tmp_path / "in.ckpt", spec, dialect_of(spec, "mindcv"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from triport.converters.names import NameMapError, Row, canonical_shapes, module_paths, name_map
+from triport.converters.names import NameMapError, NameRow, canonical_shapes, module_paths, name_map
 from triport.reference_models.spec import Dialect, all_models, get_model
 
 MODELS = list(all_models().values())
@@ -29,7 +29,7 @@ def test_every_row_is_used_by_some_model(family, name):
         rows = {
             (theirs, ours)
             for theirs, ours in dialect.rows.items()
-            if not any(Row(theirs, ours).dialect_path(path) for path in paths)
+            if not any(NameRow(theirs, ours).dialect_path(path) for path in paths)
         }
         unused = rows if unused is None else unused & rows
     assert not unused
@@ -39,15 +39,15 @@ def test_every_row_is_used_by_some_model(family, name):
     ("row", "canonical", "theirs"),
     [
         (
-            Row("layer{s}.down_sample.{i}", "layer{s}.downsample.{i}"),
+            NameRow("layer{s}.down_sample.{i}", "layer{s}.downsample.{i}"),
             "layer3.downsample.1",
             "layer3.down_sample.1",
         ),
-        (Row("s{s+1}.b{b+1}", "stages.{s}.{b}"), "stages.0.12", "s1.b13"),
-        (Row("stages.{s}.{b}", "s{s+1}.b{b+1}"), "s1.b13", "stages.0.12"),
-        (Row("a{n}", "block{n+1}.block{n+1}"), "block3.block3", "a2"),
-        (Row("a{n}", "block{n+1}.block{n+1}"), "block3.block4", None),
-        (Row("head", "fc"), "fc.x", None),
+        (NameRow("s{s+1}.b{b+1}", "stages.{s}.{b}"), "stages.0.12", "s1.b13"),
+        (NameRow("stages.{s}.{b}", "s{s+1}.b{b+1}"), "s1.b13", "stages.0.12"),
+        (NameRow("a{n}", "block{n+1}.block{n+1}"), "block3.block3", "a2"),
+        (NameRow("a{n}", "block{n+1}.block{n+1}"), "block3.block4", None),
+        (NameRow("head", "fc"), "fc.x", None),
     ],
 )
 def test_rows_map_placeholders_and_offsets(row, canonical, theirs):

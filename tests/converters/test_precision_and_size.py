@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 from triport.converters.conversion import SHIPPED
 from triport.converters.convert import convert, read_parameters
 from triport.converters.onnx_export.size import SizeError, of_every_size
-from triport.converters.request import ConvertError, Request
+from triport.converters.request import ConvertError, ConvertRequest
 from triport.reference_models.spec import get_model
 
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
@@ -23,12 +23,12 @@ def source(request, tmp_path_factory):
     if request.param == "mindspore":
         return SHIPPED
     path = tmp_path_factory.mktemp("source") / "digits.pth"
-    convert(SHIPPED, Request(to="pytorch", output=path))
+    convert(SHIPPED, ConvertRequest(to="pytorch", output=path))
     return path
 
 
 def written(source, path, **options):
-    convert(source, Request(to="onnx", output=path, **options))
+    convert(source, ConvertRequest(to="onnx", output=path, **options))
     return onnx.load(path)
 
 
@@ -86,7 +86,7 @@ def test_a_value_that_float16_does_not_have_is_refused(tmp_path):
     values.flat[0] = 1e5
     write_checkpoint(tmp_path / "x.ckpt", "mindspore", {**tensors, name: ArrayTensor(values)})
     with pytest.raises(Exception, match="values that float16 cannot hold"):
-        convert(tmp_path / "x.ckpt", Request(to="onnx", output=tmp_path / "x.onnx", dtype="float16"))
+        convert(tmp_path / "x.ckpt", ConvertRequest(to="onnx", output=tmp_path / "x.onnx", dtype="float16"))
     assert not (tmp_path / "x.onnx").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_graph_that_has_the_size_in_it_is_refused(where):
 )
 def test_options_that_do_not_go_together(tmp_path, options, words):
     with pytest.raises(ConvertError, match=words):
-        convert(SHIPPED, Request(output=tmp_path / "x", **options))
+        convert(SHIPPED, ConvertRequest(output=tmp_path / "x", **options))
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "9000", "large", "1e3"])

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from tests.mindir.conftest import run_onnx
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.parity.module_export import axes
 from triport.parity.module_export.convert import convert_module
 
@@ -76,7 +76,7 @@ class Whole(nn.Module):
 
 
 def convert(module: Any, path: Path, spec: str = "2x3") -> Any:
-    return convert_module(module.eval(), "Net", Request(to="onnx", output=path, inputs=(spec,)))
+    return convert_module(module.eval(), "Net", ConvertRequest(to="onnx", output=path, inputs=(spec,)))
 
 
 @pytest.mark.field(

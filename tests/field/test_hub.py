@@ -9,7 +9,7 @@ import pytest
 
 from tests.publishing.stand_in_hub import SIGNATURE, Hub, running
 from triport.converters import hub as module
-from triport.publishing.push import Asked, PushError, push
+from triport.publishing.push import PushError, PushOptions, push
 
 TOKEN = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
 PASSWORD = "Passw0rd/InUrl"
@@ -75,7 +75,7 @@ def test_a_new_repository_is_private(published_copy, serve):
 )
 def test_a_public_repository_is_asked_for(published_copy, serve):
     hub = serve()
-    done = push(published_copy, "me/digits", asked=Asked(private=False))
+    done = push(published_copy, "me/digits", asked=PushOptions(private=False))
     assert hub.created is not None and hub.created["visibility"] == "public"
     assert "a new public repository" in done.lines("me/digits")[0]
 
@@ -87,7 +87,7 @@ def test_a_public_repository_is_asked_for(published_copy, serve):
 )
 def test_an_existing_public_repository_is_not_private(published_copy, serve):
     hub = serve(files={})
-    assert "is there already and is public" in refused(published_copy, Asked(private=True))
+    assert "is there already and is public" in refused(published_copy, PushOptions(private=True))
     assert not hub.committed
 
 
@@ -112,7 +112,7 @@ def test_what_is_there_is_not_replaced(published_copy, serve):
 )
 def test_replace_says_what_it_does(published_copy, serve):
     hub = serve(files={"README.md": "1" * 40, "old.onnx": "2" * 40})
-    done = push(published_copy, "me/digits", asked=Asked(replace=True))
+    done = push(published_copy, "me/digits", asked=PushOptions(replace=True))
     assert (done.replaced, done.kept, done.deleted) == (("README.md",), ("old.onnx",), ())
     said = "\n".join(done.lines("me/digits"))
     assert "replaced: README.md" in said and "old.onnx; verify will name them" in said
@@ -126,7 +126,7 @@ def test_replace_says_what_it_does(published_copy, serve):
 )
 def test_others_are_deleted_on_request_only(published_copy, serve):
     hub = serve(files={"old.onnx": "2" * 40, ".gitattributes": "3" * 40})
-    done = push(published_copy, "me/digits", asked=Asked(replace=True, delete_others=True))
+    done = push(published_copy, "me/digits", asked=PushOptions(replace=True, delete_others=True))
     assert hub.committed["deleted"] == ["old.onnx"] and done.deleted == ("old.onnx",)
     assert "deleted: old.onnx" in "\n".join(done.lines("me/digits"))
 
@@ -255,10 +255,10 @@ def test_publish_push_on_the_command_line(published_copy, serve, run_cli, monkey
 
 def _done(folder):
     from triport.publishing import manifest
-    from triport.publishing.outcome import Published
+    from triport.publishing.outcome import PublishedFolder
 
     content = manifest.read(folder)
-    return Published(folder, manifest.parsed(content), manifest.digest_of(content), ())
+    return PublishedFolder(folder, manifest.parsed(content), manifest.digest_of(content), ())
 
 
 @pytest.mark.field(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from triport.parity.imagenet.dataset.layouts import Request
+from triport.parity.imagenet.dataset.layouts import LayoutRequest
 from triport.parity.imagenet.dataset.layouts.parquet import read
 from triport.parity.imagenet.dataset.samples import DatasetError
 
@@ -30,7 +30,7 @@ def written(folder: Path, *names: tuple[str, ...] | None) -> Path:
 
 
 def labels(data: Path, stated: tuple[str, ...] = ()) -> tuple[list[int], Any]:
-    found = read(data, Request(3, stated=stated))
+    found = read(data, LayoutRequest(3, stated=stated))
     return [sample.label for sample in found.samples], found.notes
 
 

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from tests.field.digits_weights import HEAD, digits, state_dict
-from triport.converters.convert import Request, convert
+from triport.converters.convert import ConvertRequest, convert
 from triport.parity.imagenet.pair import mcnemar_exact
 from triport.parity.imagenet.report import pair_verdict
 from triport.publishing.registered.publish import _notes
@@ -246,7 +246,7 @@ def test_a_backbone_loads_without_the_head(tmp_path: Path) -> None:
         (True, "regnety_004: the same"),
         (False, "regnety_004, without its head: the same"),
     ):
-        request = Request(
+        request = ConvertRequest(
             to="pytorch", dialect="timm", with_head=with_head, output=tmp_path / f"{with_head}.pth"
         )
         done = convert(source, request)

@@ -8,14 +8,16 @@ import onnx
 import pytest
 
 from triport.converters.mindir.batch_facts import learn_batch_axes
-from triport.converters.mindir.graph import Graph, Node, TensorType
+from triport.converters.mindir.graph import Graph, MindirNode, TensorType
 
 
 def make_graph(size: int, *nodes: tuple[str, str, tuple[str, ...]]) -> Graph:
     """Return a graph of nodes, each an id, a primitive and inputs, all of `size` images."""
     type_ = TensorType(onnx.TensorProto.FLOAT, (size, 3))
     made = tuple(
-        Node(id_, primitive, {}, inputs, None if primitive in ("UpdateState", "MakeTuple") else type_, "")
+        MindirNode(
+            id_, primitive, {}, inputs, None if primitive in ("UpdateState", "MakeTuple") else type_, ""
+        )
         for id_, primitive, inputs in nodes
     )
     return Graph("main", {"x": type_, "y": type_}, {}, {}, made, (nodes[-1][0],))

@@ -17,7 +17,7 @@ from triport.converters.networks.input_specs import InputSpec
 from triport.parity.graphs import proof
 from triport.parity.graphs.convert import convert_cell
 from triport.parity.graphs.proof import compare
-from triport.parity.graphs.verdicts import GraphVerdict
+from triport.parity.graphs.verdicts import OutputsVerdict
 from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import FLOAT32
 
@@ -45,7 +45,7 @@ def save_pool(path: Path, number: float = 0.0) -> Path:
     return path
 
 
-def compare_pool(build_cell: Callable[[str], Any], path: Path) -> GraphVerdict:
+def compare_pool(build_cell: Callable[[str], Any], path: Path) -> OutputsVerdict:
     cell = build_cell(POOL)
     return compare(path, [TensorType(FLOAT, (2, 16, 8, 8))], lambda: cell, is_batch_free=False)
 

@@ -50,12 +50,14 @@ def test_limits_are_declared(name: str) -> None:
 
 
 def test_an_undeclared_refusal_is_our_own_fault() -> None:
-    from triport.converters.mindir.call import Call
-    from triport.converters.mindir.graph import Node
-    from triport.converters.mindir.operators import Operator
+    from triport.converters.mindir.call import MindirCall
+    from triport.converters.mindir.graph import MindirNode
+    from triport.converters.mindir.operators import MindirOperator
 
-    node = Node("1", "Fake", {}, (), None, "")
-    call = Call(node, [], None, Operator("Fake", lambda call, builder: None, "here", takes={"mode": (1,)}))  # type: ignore[arg-type]
+    node = MindirNode("1", "Fake", {}, (), None, "")
+    call = MindirCall(
+        node, [], None, MindirOperator("Fake", lambda call, builder: None, "here", takes={"mode": (1,)})
+    )  # type: ignore[arg-type]
     with pytest.raises(LookupError, match="does not declare that it refuses where it is new"):
         raise call.unsupported("it is new")
     with pytest.raises(KeyError, match="format"):

@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from triport.converters.networks.input_specs import InputSpec
 from triport.parity.graphs.convert import convert_cell
 from triport.parity.graphs.proof import compare
-from triport.parity.graphs.verdicts import GraphVerdict
+from triport.parity.graphs.verdicts import OutputsVerdict
 
 SHAPE = (2, 3, 9, 9)
 CELLS = {
@@ -144,11 +144,11 @@ FAULTS = [
 @pytest.fixture(scope="module")
 def written(
     build_cell: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[Any, Path, GraphVerdict]]:
+) -> Callable[[str], tuple[Any, Path, OutputsVerdict]]:
     """Return a Cell, its file, and what was said of the right file; each made once."""
-    made: dict[str, tuple[Any, Path, GraphVerdict]] = {}
+    made: dict[str, tuple[Any, Path, OutputsVerdict]] = {}
 
-    def write(name: str) -> tuple[Any, Path, GraphVerdict]:
+    def write(name: str) -> tuple[Any, Path, OutputsVerdict]:
         if name not in made:
             cell = build_cell(CELLS[name])
             path = tmp_path_factory.mktemp("faults") / "right.onnx"

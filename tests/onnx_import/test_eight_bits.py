@@ -7,7 +7,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.targets import TARGETS
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 RANDOM = np.random.default_rng(0)
 CONV = """q, s, z = DynamicQuantizeLinear (x)
@@ -94,7 +94,7 @@ def test_products_of_a_dynamic_range_are_layers(case, target, tmp_path):
     shape = (2, 3, 8, 8) if inputs is IMAGE else (2, 6)
     for scale in (1.0, 0.0):  # a range of nothing but zero has a step of one
         x = (scale * np.random.default_rng(1).standard_normal(shape)).astype("f")
-        wanted = Runtime.of(model.SerializeToString()).run({"x": x})
+        wanted = UnoptimisedRuntime.of(model.SerializeToString()).run({"x": x})
         for found, right in zip(outputs_of(source, [x], tmp_path), wanted, strict=True):
             assert found.dtype == right.dtype
             np.testing.assert_allclose(found, right, rtol=2e-6, atol=2e-6)
@@ -108,7 +108,7 @@ def test_a_bias_of_one_step_beside_weights_of_many(target, tmp_path):
     whole = RANDOM.integers(-500, 500, 4).astype("i4")
     model.graph.initializer.append(onnx.numpy_helper.from_array(whole, "whole"))
     x = np.random.default_rng(1).standard_normal((2, 3, 8, 8)).astype("f")
-    (wanted,) = Runtime.of(model.SerializeToString()).run({"x": x})
+    (wanted,) = UnoptimisedRuntime.of(model.SerializeToString()).run({"x": x})
     source = written(model, target)
     assert "per_channel=True" in source.text
     (found,) = outputs_of(source, [x], tmp_path)

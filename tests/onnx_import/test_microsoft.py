@@ -7,7 +7,7 @@ import pytest
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import import operators
 from triport.converters.onnx_import.reading import ImportRefusedError
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 FLOAT = onnx.TensorProto.FLOAT
 RANDOM = np.random.default_rng(0)
@@ -119,7 +119,7 @@ def test_it_computes_what_onnx_runtime_does(case, target, opset, tmp_path):
     given = {**CASES, **LATER}[case]
     proto = model_of(*given, opset)
     x = drawn(*given[1])
-    wanted = Runtime.of(proto.SerializeToString()).run({"x": x})[0]
+    wanted = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x})[0]
     found = outputs_of(written(proto, target), [x], tmp_path)[0]
     np.testing.assert_allclose(found, wanted, atol=2e-6 * abs(wanted).max())
 

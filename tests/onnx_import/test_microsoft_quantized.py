@@ -6,7 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.reading import ImportRefusedError
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 RANDOM = np.random.default_rng(0)
 STEP = np.float32(0.03)
@@ -69,7 +69,7 @@ def model(lines):
 def test_it_computes_what_onnx_runtime_does(case, tmp_path):
     proto = model(CASES[case])
     x, v = (RANDOM.standard_normal((50, 6)).astype("f4") for _ in range(2))
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x, "v": v})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x, "v": v})
     (found,) = outputs_of(written(proto), [x, v], tmp_path)
     apart = abs(found - wanted)
     assert apart.max() < (1.01 * STEP if case in QUANTISED else 1e-5 * abs(wanted).max())
@@ -120,5 +120,5 @@ def test_an_lstm_whose_inputs_are_quantised_as_they_come(direction, target, tmp_
     proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
     x = RANDOM.standard_normal((5, 2, 3)).astype("f4")
     found = outputs_of(written(proto, target), [x], tmp_path)
-    for mine, its in zip(found, Runtime.of(proto.SerializeToString()).run({"x": x}), strict=True):
+    for mine, its in zip(found, UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x}), strict=True):
         assert mine.shape == its.shape and np.allclose(mine, its, atol=1e-5)

@@ -7,7 +7,7 @@ import pytest
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.reading import ImportRefusedError
 from triport.converters.onnx_import.targets import TARGETS
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 RANDOM = np.random.default_rng(4)
 
@@ -50,7 +50,7 @@ def test_pairs_are_turned(shape, half, attributes, interleaved, positions, targe
     places = np.array(positions)
     proto = model(shape, half, places, interleaved=interleaved, **attributes)
     x = RANDOM.standard_normal(shape).astype("f4")
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x, "p": places})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x, "p": places})
     (found,) = outputs_of(written(proto, target), [x, places], tmp_path)
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.operators import TARGETS
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = {
@@ -178,7 +178,7 @@ def drawn(value, draw):
 @pytest.mark.parametrize("case", CASES)
 def test_it_computes_what_onnx_runtime_does(case, target, tmp_path):
     proto = model(*CASES[case])
-    source, runtime = written(proto, target), Runtime.of(proto.SerializeToString())
+    source, runtime = written(proto, target), UnoptimisedRuntime.of(proto.SerializeToString())
     for draw in range(2):
         feed = {value.name: drawn(value, draw) for value in proto.graph.input}
         found = outputs_of(source, list(feed.values()), tmp_path)
@@ -215,5 +215,5 @@ def test_pixels_at_the_places_of_a_grid(mode, padding, corners, tmp_path):
     grid[:, :, :5] = np.linspace(-1, 1, 5)[:, None]
     grid[:, :4, 5:] = np.linspace(-1, 1, 13)[4:8, None]
     (found,) = outputs_of(written(proto, "mindspore"), [x, grid], tmp_path)
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x, "g": grid})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x, "g": grid})
     assert np.allclose(found, wanted, atol=1e-5)

@@ -181,8 +181,8 @@ def test_the_reference_implementation_alone_proves_nothing(tmp_path, monkeypatch
     def off(self, feed):
         return [1.01 * each for each in computed(self, feed)]
 
-    computed = proof.Runtime.run
-    monkeypatch.setattr(proof.Runtime, "run", off)
+    computed = proof.UnoptimisedRuntime.run
+    monkeypatch.setattr(proof.UnoptimisedRuntime, "run", off)
     node = onnx.helper.make_node("Exp", ["x"], ["y"], "power")
     done = proof.convert_to_source(saved([node], ["N", 5], tmp_path), tmp_path / "out", "pytorch")
     assert not done.passed and not done.is_different
@@ -201,8 +201,8 @@ def test_where_onnx_runtime_is_off_the_graph_in_float64_proves_source_for_mindsp
             for each in computed(self, feed)
         ]
 
-    computed = proof.Runtime.run
-    monkeypatch.setattr(proof.Runtime, "run", off)
+    computed = proof.UnoptimisedRuntime.run
+    monkeypatch.setattr(proof.UnoptimisedRuntime, "run", off)
     plant(monkeypatch, f"* (1 + {size})")
     path = saved([onnx.helper.make_node("Exp", ["x"], ["y"])], ["N", 5], tmp_path)
     done = proof.convert_to_source(path, tmp_path / "out", "mindspore")

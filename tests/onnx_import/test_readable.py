@@ -6,7 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.operators import TARGETS
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 # graph, weights by shape, what the source says in PyTorch, what it does not say
 CASES = {
@@ -138,7 +138,7 @@ def check(proto, source, folder, *given):
     """Compare a source with ONNX Runtime."""
     feed = {value.name: x for value, x in zip(proto.graph.input, given, strict=True)}
     found = outputs_of(source, list(given), folder)
-    for mine, its in zip(found, Runtime.of(proto.SerializeToString()).run(feed), strict=True):
+    for mine, its in zip(found, UnoptimisedRuntime.of(proto.SerializeToString()).run(feed), strict=True):
         assert mine.shape == its.shape and mine.dtype == its.dtype
         assert np.allclose(mine, its, rtol=1e-5, atol=1e-5)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.targets import TARGETS
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 RANDOM = np.random.default_rng(5)
 
@@ -24,7 +24,7 @@ def checked(proto, target, folder, *arrays):
     source = written(proto, target)
     feed = {value.name: a for value, a in zip(proto.graph.input, arrays, strict=True)}
     found = outputs_of(source, list(arrays), folder)
-    for mine, its in zip(found, Runtime.of(proto.SerializeToString()).run(feed), strict=True):
+    for mine, its in zip(found, UnoptimisedRuntime.of(proto.SerializeToString()).run(feed), strict=True):
         assert (mine.shape, mine.dtype) == (its.shape, its.dtype)
         np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-6)
     return source.text

@@ -7,7 +7,7 @@ import pytest
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.operators import TARGETS
 from triport.converters.onnx_import.reading import ImportRefusedError
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 FLOAT = onnx.TensorProto.FLOAT
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -49,7 +49,7 @@ def test_activations_are_onnx_runtimes(op_type, activations, attributes, target,
     if target == "mindspore":
         pytest.importorskip("mindspore")
     proto, x = layer(op_type, activations, **attributes)
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x})
     (found,) = outputs_of(written(proto, target), [x], tmp_path)
     np.testing.assert_allclose(found, wanted, atol=2e-6 * abs(wanted).max())
 

@@ -13,7 +13,7 @@ from triport.converters.onnx_import.reading import read_model
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import source_of
 from triport.parity.imported.page import page_of
-from triport.parity.imported.result import ImportedSource, Trial
+from triport.parity.imported.result import ImportedSource, SourceTrial
 
 FLOAT = onnx.TensorProto.FLOAT
 
@@ -94,7 +94,10 @@ def test_page_of_a_wrong_translation_shows_where(network, tmp_path, run_cli, mon
     [("runtime", "computes what ONNX Runtime does"), ("reference", "from which ONNX Runtime is off")],
 )
 def test_the_page_does_not_say_that_onnx_runtime_is_right_where_it_is_off(judged_by, said, network):
-    trials = (Trial(("x [2, 4]",), 0.0, "runtime", True), Trial(("x [3, 4]",), 0.1, judged_by, True))
+    trials = (
+        SourceTrial(("x [2, 4]",), 0.0, "runtime", True),
+        SourceTrial(("x [3, 4]",), 0.1, judged_by, True),
+    )
     done = ImportedSource(str(network), "net", "pytorch", 5, 20, 2, 4, (), trials)
     page = page_of(network, source_of_file(network), done, "net.onnx")
     verdict = re.search(r'id="verdict">([^<]*)<', page)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
 from triport.converters.onnx_import.reading import ImportRefusedError
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 
 TARGETS = ["pytorch", "mindspore"]
 
@@ -43,7 +43,7 @@ def compared(proto, arrays, constants, target, folder):
     """Assert that the source gives what ONNX Runtime does."""
     given = {f"i{i}": a for i, a in enumerate(arrays) if a is not None and i not in constants}
     (found,) = outputs_of(written(proto, target), list(given.values()), folder)
-    (wanted,) = Runtime.of(proto.SerializeToString()).run(given)
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run(given)
     assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=2e-5)
 
@@ -123,7 +123,7 @@ def test_fourier_transforms_of_frames(onesided, has_window, target, tmp_path):
 def test_windows_are_the_same_in_both_frameworks(operator, periodic, tmp_path):
     """Beside ONNX Runtime; its own are computed in float32."""
     proto = model_of(operator, [np.array(10)], (0,), opset=17, periodic=periodic)
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({})
     for target in TARGETS:
         (found,) = outputs_of(written(proto, target), [], tmp_path)
         np.testing.assert_allclose(found, wanted, atol=1e-6)

@@ -109,6 +109,22 @@ def test_options_of_weights_are_refused_for_a_folder(digits, tmp_path, run_cli):
     assert not (tmp_path / "net").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--input", "1x3x32x32"], "--input are of networks in code"),
+        (["--checkpoint", "weights.pth"], "--checkpoint are of networks in code"),
+        (["--cell", "package:factory"], "--cell are of networks in code"),
+        (["--no-check"], "leave --no-check out"),
+    ],
+)
+def test_options_that_a_graph_in_a_file_has_no_use_for_are_refused(digits, tmp_path, run_cli, option, said):
+    done = run_cli("convert", str(digits), "--to", "pytorch", "-o", str(tmp_path / "out"), *option)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_wrong_translation_leaves_no_file_and_names_the_node(digits, tmp_path, run_cli, monkeypatch):
     from triport.converters.onnx_import.expressions import code
     from triport.converters.onnx_import.operators import find_operator

@@ -11,13 +11,13 @@ from triport.converters.onnx_import.reading import read_model
 from triport.converters.onnx_import.written import load, write
 from triport.parity.imported.convert import convert_to_source
 from triport.parity.imported.exact import InDouble
-from triport.parity.imported.judge import Runtime, in_double
+from triport.parity.imported.judge import UnoptimisedRuntime, in_double
 from triport.parity.imported.references import graph_in_double
-from triport.parity.imported.result import UNPROVEN, Trial
-from triport.parity.imported.steered import Step, Steps, proven_by_exact_steps, proven_by_steps
+from triport.parity.imported.result import UNPROVEN, SourceTrial
+from triport.parity.imported.steered import NodeStep, NodeSteps, proven_by_exact_steps, proven_by_steps
 
 FLOAT = onnx.TensorProto.FLOAT
-WIDE = Trial((), 1e-3, UNPROVEN, False, "a wide noise")
+WIDE = SourceTrial((), 1e-3, UNPROVEN, False, "a wide noise")
 make = onnx.helper.make_node
 LOGARITHMS = [
     make("MatMul", ["x", "w"], ["sum"]),
@@ -171,7 +171,7 @@ def test_logarithms_of_sums_that_are_nearly_zero_are_written_for_mindspore(tmp_p
 @pytest.mark.parametrize(("nodes", "passed"), [(ROUNDINGS, True), (CUT, True), (LOGARITHMS, False)])
 def test_a_difference_may_come_of_a_rounding_and_of_no_logarithm(nodes, passed, tmp_path):
     """-2074 in ONNX Runtime was -2074.0002 in the source, and Floor made -2075 of it."""
-    verdict = Trial((), 5e-3, "float64", False, "further away than noise")
+    verdict = SourceTrial((), 5e-3, "float64", False, "further away than noise")
     assert steered(saved(nodes, tmp_path), "pytorch", verdict=verdict).passed == passed
 
 
@@ -182,7 +182,7 @@ def test_a_value_that_is_nearer_takes_the_place_of_another(tmp_path):
     def run():
         return [(torch.round(torch.tensor(35.2)) + torch.round(torch.tensor(35.4))).numpy()]
 
-    steps = Steps([np.float32(70)], [Step("round", np.float32(35.4))])
+    steps = NodeSteps([np.float32(70)], [NodeStep("round", np.float32(35.4))])
     assert [float(each) for each in steps.beside(None, "pytorch", run)] == [70.0, np.float32(35.4)]
 
 
@@ -236,9 +236,9 @@ def test_roundings_within_a_loop_take_the_values_of_float64(change, passed, tmp_
     network = load(path.parent, "written", "mindspore")
     feed = {"x": np.random.default_rng(1).standard_normal((6, 2, 64)).astype("f")}
     exact = InDouble(model, source)
-    one = in_double(feed, Runtime.of(path).run(feed), exact, graph_in_double(path))
+    one = in_double(feed, UnoptimisedRuntime.of(path).run(feed), exact, graph_in_double(path))
     assert one is not None
-    verdict = Trial((), 5e-3, "float64", False, "further away than noise")
+    verdict = SourceTrial((), 5e-3, "float64", False, "further away than noise")
     found = proven_by_exact_steps(verdict, network, "mindspore", feed, exact, one)
     assert found.passed == passed
     assert found.judged_by == ("steps" if passed else "float64")

@@ -7,7 +7,7 @@ import pytest
 from tests.onnx_import.source_runs import written
 from triport.converters.onnx_import.operators import TARGETS
 from triport.converters.onnx_import.written import load, write
-from triport.parity.imported.judge import Runtime
+from triport.parity.imported.judge import UnoptimisedRuntime
 from triport.parity.imported.runs import run
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -37,7 +37,7 @@ def test_same_padding_follows_the_image(op_type, target, padding, tmp_path):
     )
     opset = [onnx.helper.make_opsetid("", 18)]
     proto = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    runtime = Runtime.of(proto.SerializeToString())
+    runtime = UnoptimisedRuntime.of(proto.SerializeToString())
     write(tmp_path, written(proto, target))
     network = load(tmp_path, "written", target)
     differences = []
@@ -66,7 +66,7 @@ def test_a_norm_of_a_window_over_the_edge_is_of_what_is_inside(target, pads, tmp
     proto = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
     write(tmp_path, written(proto, target))
     x = np.ones((1, 1, 6, 6), "f4")
-    (wanted,) = Runtime.of(proto.SerializeToString()).run({"x": x})
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x})
     (found,) = run(load(tmp_path, "written", target), target, [x])
     assert wanted.min() < wanted.max()  # a whole window, and one that is not
     np.testing.assert_allclose(found, wanted, rtol=1e-6)

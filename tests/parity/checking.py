@@ -5,7 +5,7 @@ from triport.converters.onnx_export.written_model import INPUT
 from triport.parity.candidates import given_file
 from triport.parity.check import check_model
 from triport.parity.inputs import Inputs
-from triport.parity.options import Options, Told
+from triport.parity.options import Options, ReportSources
 
 
 def checked(
@@ -22,7 +22,7 @@ def checked(
         parameters,
         Inputs({INPUT: batch}, further),
         asked,
-        told=Told(files=files or {}),
+        told=ReportSources(files=files or {}),
         given=[given_file(network, parameters, onnx_file, asked)] if onnx_file else [],
         exporters=exporters,
         progress=progress,

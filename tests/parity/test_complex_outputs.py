@@ -12,7 +12,7 @@ import triport
 from triport.converters.networks.foreign import parameters_in
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.networks.module import of_module
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.parity.judge.comparison import compare
 from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import noises_of
@@ -56,7 +56,7 @@ def test_a_pair_is_not_proven_by_real_parts(factor, is_equal):
 @pytest.mark.slow
 def test_it_goes_to_onnx(tmp_path: Path):
     module, path = Spectrum().eval(), tmp_path / "x.onnx"
-    convert_module(module, "spectrum", Request("onnx", path, inputs=("2x8",)))
+    convert_module(module, "spectrum", ConvertRequest("onnx", path, inputs=("2x8",)))
     session = onnxruntime.InferenceSession(path)
     (found,) = session.run(None, {session.get_inputs()[0].name: FEED["x"]})
     right = torch.view_as_real(module(torch.from_numpy(FEED["x"]))).detach().numpy()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from triport.converters.networks.registered import of_model
-from triport.parity.further import Expected, Judged, Main, computed, expected_of
+from triport.parity.further import FurtherReference, Judged, Main, computed, expected_of
 from triport.parity.inputs import Further, further_inputs, other_size_of
 from triport.parity.judge.tolerance import FLOAT32
 from triport.parity.runtimes.pytorch import PyTorchRunner
@@ -79,7 +79,7 @@ def test_each_image_is_judged_by_its_own_noise(runners):
 
 def test_what_fails_or_has_another_shape_is_no_pass():
     allowed = {"logits": Judged(1.0, 1e-6)}
-    expected = Expected(FURTHER, {"logits": np.ones((2, 10))}, (allowed, allowed), NETWORK.rows)
+    expected = FurtherReference(FURTHER, {"logits": np.ones((2, 10))}, (allowed, allowed), NETWORK.rows)
     assert expected.verdict("it fails: out of luck").failed == "it fails: out of luck"
     assert expected.verdict({"logits": np.ones((1, 10))}).failed == "it returns 1 x 10, not 2 x 10"
     assert not expected.verdict({"logits": np.full((2, 10), np.nan)}).passed

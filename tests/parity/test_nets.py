@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from triport import SHIPPED
+
 MODULES, CELLS = "tests.parity.nets.modules", "tests.parity.nets.cells"
 INPUTS = {
     "Two": ("image=2x3x16x16", "side=2x5"),
@@ -354,3 +356,9 @@ def test_a_graph_whose_modules_cannot_be_compared_is_not_called_different(mindir
     pairs = {pair["candidate"]: pair for pair in json.loads(done.stdout)["models"][0]["pairs"]}
     assert pairs["mindspore"]["passed"] and not pairs["mindspore"]["layers"]["modules"]
     assert not pairs["mindspore"]["layers"]["passed"]  # of its own: nothing was compared
+
+
+def test_weights_alone_are_no_network(run_cli):
+    done = run_cli("parity", SHIPPED, "--input", "1x3x32x32")
+    assert done.exit_code == 2
+    assert "holds weights and no graph" in done.stderr and "leave --input out" in done.stderr

@@ -6,27 +6,30 @@ import pytest
 import torch
 
 from tests.parity.nets.paired import Apart, Packed
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.reading import read_names
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest
 from triport.converters.naming.steps import Concatenate, Transpose
 from triport.converters.naming.writing import write_names
 
 MODULE = "tests.parity.nets.paired"
 ROWS = (
     *(
-        Row(tuple(f"{one}.{leaf}" for one in "qkv"), (f"qkv.{leaf}",), (Concatenate(0, (1, 1, 1)),))
+        PairRow(tuple(f"{one}.{leaf}" for one in "qkv"), (f"qkv.{leaf}",), (Concatenate(0, (1, 1, 1)),))
         for leaf in ("weight", "bias")
     ),
-    *(Row((f"norm.{leaf}",), (f"bn.{leaf}",)) for leaf in ("weight", "bias", "running_mean", "running_var")),
-    Row(("out.weight",), ("head",), (Transpose((1, 0)),)),
+    *(
+        PairRow((f"norm.{leaf}",), (f"bn.{leaf}",))
+        for leaf in ("weight", "bias", "running_mean", "running_var")
+    ),
+    PairRow(("out.weight",), ("head",), (Transpose((1, 0)),)),
 )
 # q and k exchanged; the mean and the bias of the norm
 WRONG = (
-    Row(("k.weight", "q.weight", "v.weight"), ("qkv.weight",), (Concatenate(0, (1, 1, 1)),)),
+    PairRow(("k.weight", "q.weight", "v.weight"), ("qkv.weight",), (Concatenate(0, (1, 1, 1)),)),
     *ROWS[1:3],
-    Row(("norm.bias",), ("bn.running_mean",)),
-    Row(("norm.running_mean",), ("bn.bias",)),
+    PairRow(("norm.bias",), ("bn.running_mean",)),
+    PairRow(("norm.running_mean",), ("bn.bias",)),
     *ROWS[5:],
 )
 
@@ -37,9 +40,9 @@ def write(tmp_path):
 
     def written(rows=ROWS, proven=True):
         names = PairNames(tuple(rows))
-        proof = Proof(proven, proven, trials=3, rows_sha256=rows_digest(names))
+        proof = MapProof(proven, proven, trials=3, rows_sha256=rows_digest(names))
         path = tmp_path / "NAMES.toml"
-        write_names(path, NamesFile(names, Side("a", "pytorch"), Side("b", "pytorch"), proof))
+        write_names(path, NamesFile(names, NamedSide("a", "pytorch"), NamedSide("b", "pytorch"), proof))
         return path
 
     return written
@@ -96,7 +99,7 @@ def test_weights_may_be_those_of_either(parity, write, tmp_path, net):
         ),
         (
             [f"{MODULE}:Apart", f"{MODULE}:Packed"],
-            (*ROWS[:-1], Row(("out.weight",), ("head",))),
+            (*ROWS[:-1], PairRow(("out.weight",), ("head",))),
             "out.weight: becomes [(4, 6)], and tests.parity.nets.paired:Packed has [(6, 4)]",
         ),
     ],

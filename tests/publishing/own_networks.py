@@ -8,8 +8,8 @@ import numpy as np
 
 from tests.parity.nets.paired import Apart
 from triport.converters.formats import ArrayTensor, write_checkpoint
-from triport.converters.naming.pair_names import PairNames, Row
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
+from triport.converters.naming.pair_names import PairNames, PairRow
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest
 from triport.converters.naming.steps import Concatenate, Transpose
 from triport.converters.naming.writing import write_names
 from triport.publishing.own.network import OwnNetwork
@@ -18,11 +18,14 @@ from triport.publishing.own.publish import publish_network
 APART, PACKED = (f"tests.parity.nets.paired:{name}" for name in ("Apart", "Packed"))
 ROWS = (
     *(
-        Row(tuple(f"{one}.{leaf}" for one in "qkv"), (f"qkv.{leaf}",), (Concatenate(0, (1, 1, 1)),))
+        PairRow(tuple(f"{one}.{leaf}" for one in "qkv"), (f"qkv.{leaf}",), (Concatenate(0, (1, 1, 1)),))
         for leaf in ("weight", "bias")
     ),
-    *(Row((f"norm.{leaf}",), (f"bn.{leaf}",)) for leaf in ("weight", "bias", "running_mean", "running_var")),
-    Row(("out.weight",), ("head",), (Transpose((1, 0)),)),
+    *(
+        PairRow((f"norm.{leaf}",), (f"bn.{leaf}",))
+        for leaf in ("weight", "bias", "running_mean", "running_var")
+    ),
+    PairRow(("out.weight",), ("head",), (Transpose((1, 0)),)),
 )
 
 
@@ -46,8 +49,8 @@ def write_weights(path: Path, arrays) -> Path:
 
 def write_map(path: Path, rows=ROWS, proven=True) -> Path:
     names = PairNames(tuple(rows))
-    proof = Proof(proven, proven, trials=3, rows_sha256=rows_digest(names))
-    write_names(path, NamesFile(names, Side("a", "pytorch"), Side("b", "pytorch"), proof))
+    proof = MapProof(proven, proven, trials=3, rows_sha256=rows_digest(names))
+    write_names(path, NamesFile(names, NamedSide("a", "pytorch"), NamedSide("b", "pytorch"), proof))
     return path
 
 

@@ -19,7 +19,7 @@ from tests.publishing.own_networks import (
     write_weights,
 )
 from triport.converters.formats import file_sha256
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.publishing.verify import verify
 
 TWO = "tests.parity.nets.modules:Two"
@@ -161,8 +161,8 @@ def test_weights_that_are_not_the_networks_are_refused(publish, tmp_path, change
 def test_a_wrong_map_is_refused(publish, apart, tmp_path):
     rows = (
         *ROWS[:3],
-        Row(("norm.bias",), ("bn.running_mean",)),
-        Row(("norm.running_mean",), ("bn.bias",)),
+        PairRow(("norm.bias",), ("bn.running_mean",)),
+        PairRow(("norm.running_mean",), ("bn.bias",)),
         *ROWS[5:],
     )
     names = write_map(tmp_path / "NAMES.toml", rows)

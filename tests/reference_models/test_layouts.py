@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from triport.reference_models import layouts
-from triport.reference_models.layouts import Layer, rows_of, stored_layers, text_of
+from triport.reference_models.layouts import ParametricLayer, rows_of, stored_layers, text_of
 from triport.reference_models.layouts_torch import LayoutError, layers_of
 from triport.reference_models.spec import get_model
 
-HEAD = Layer("fc", "dense", (5, 8), True)
-CONV = Layer("conv", "conv", (8, 3, 1, 1))
+HEAD = ParametricLayer("fc", "dense", (5, 8), True)
+CONV = ParametricLayer("conv", "conv", (8, 3, 1, 1))
 
 
 def test_a_layout_is_read_as_it_was_written(tmp_path, monkeypatch):
@@ -57,7 +57,7 @@ def test_a_configuration_that_is_not_stored_is_built():
     assert [layer.path for layer in small.layers(7)] == [
         layer.path for layer in spec.layers(7) if ".1." not in f"{layer.path}." or "downsample" in layer.path
     ]
-    assert small.layers(7)[-1] == Layer("fc", "dense", (7, 512), True)
+    assert small.layers(7)[-1] == ParametricLayer("fc", "dense", (7, 512), True)
     assert small.num_parameters < spec.num_parameters
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from triport.converters.conversion import Conversion
     from triport.converters.naming.convert import NamedConversion
     from triport.converters.networks.factories import Made
-    from triport.converters.request import Request
+    from triport.converters.request import ConvertRequest
     from triport.parity.graphs.result import AnyConversion
     from triport.parity.imported.chain import Chained
     from triport.parity.imported.result import ImportedSource
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class ConvertOptions(SelectionOptions, total=False):
-    """What `convert` takes besides; `triport.converters.request.Request` says what each means."""
+    """What `convert` takes besides; `triport.converters.request.ConvertRequest` says what each means."""
 
     head: bool
     source_runtime: Runtime | None
@@ -121,7 +121,7 @@ def convert(
     return _convert_checkpoint(path, request, progress)
 
 
-def _convert_checkpoint(path: Path | None, request: Request, progress: Progress) -> Conversion:
+def _convert_checkpoint(path: Path | None, request: ConvertRequest, progress: Progress) -> Conversion:
     from triport.converters.convert import convert as run
     from triport.converters.formats import open_checkpoint
     from triport.converters.identification.identify import IdentifyError, is_foreign_graph
@@ -152,7 +152,7 @@ def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[
     return path, {**rest, "model": options.get("model") or weights}
 
 
-def _source_of_file(path: Path, request: Request, progress: Progress) -> ImportedSource | Chained:
+def _source_of_file(path: Path, request: ConvertRequest, progress: Progress) -> ImportedSource | Chained:
     """Write the source of an ONNX or .mindir file's graph into a folder."""
     from triport.converters.mindir.asked import is_mindir
     from triport.parity.graphs.asked import convert_asked
@@ -166,7 +166,7 @@ def _source_of_file(path: Path, request: Request, progress: Progress) -> Importe
     )
 
 
-def _convert_by_names(source: Any, request: Request, progress: Progress) -> NamedConversion:
+def _convert_by_names(source: Any, request: ConvertRequest, progress: Progress) -> NamedConversion:
     """Convert the weights of one network of a pair to those of the other."""
     from triport.converters.naming.convert import convert_by_names
 
@@ -178,7 +178,7 @@ def _convert_by_names(source: Any, request: Request, progress: Progress) -> Name
 
 
 def _convert_network(
-    source: Any, request: Request, progress: Progress
+    source: Any, request: ConvertRequest, progress: Progress
 ) -> AnyConversion | ModuleConversion | Chained:
     """Convert a network in code: to ONNX, or by way of ONNX to source in a folder."""
     from triport.converters.mindir.asked import AskedError
@@ -199,7 +199,9 @@ def _convert_network(
     return _network_to_onnx(made, request, progress)
 
 
-def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyConversion | ModuleConversion:
+def _network_to_onnx(
+    made: Made, request: ConvertRequest, progress: Progress
+) -> AnyConversion | ModuleConversion:
     if made.runtime == "mindspore":
         from triport.parity.graphs.asked import convert_asked
 
@@ -212,8 +214,8 @@ def _network_to_onnx(made: Made, request: Request, progress: Progress) -> AnyCon
 def _chained(
     source: str,
     name: str,
-    request: Request,
-    to_onnx: Callable[[Request], AnyConversion | ModuleConversion],
+    request: ConvertRequest,
+    to_onnx: Callable[[ConvertRequest], AnyConversion | ModuleConversion],
     progress: Progress,
 ) -> Chained:
     """Write a network's source by way of an ONNX file that is proven, and not kept."""
@@ -241,11 +243,11 @@ def _request(
     checkpoint: PathLike | None = None,
     names: PathLike | None = None,
     **others: Any,
-) -> Request:
+) -> ConvertRequest:
     """Return what is asked for as the record that the converters take."""
-    from triport.converters.request import Request
+    from triport.converters.request import ConvertRequest
 
-    return Request(
+    return ConvertRequest(
         to=to,
         output=output,
         selection=selection_of(key, prefix, renames),

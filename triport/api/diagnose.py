@@ -68,7 +68,7 @@ def diagnose(
         (True, ())
     """
     from triport.parity.diagnosis.accuracy import Images
-    from triport.parity.diagnosis.session import Request, run
+    from triport.parity.diagnosis.session import DiagnoseRequest, run
 
     scored = None
     if data is not None:
@@ -80,4 +80,4 @@ def diagnose(
             images.get("allow_subset", False),
         )
     files = [local_path(one, progress) for one in (first, second)]
-    return run(Request(files[0], files[1], scored, device, seed), progress)
+    return run(DiagnoseRequest(files[0], files[1], scored, device, seed), progress)

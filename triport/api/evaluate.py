@@ -96,7 +96,7 @@ def evaluate(
         >>> done.passed, round(done.to_dict()["top1_percent"], 1)
         (True, 99.3)
     """
-    from triport.parity.imagenet.session import Request, run
+    from triport.parity.imagenet.session import EvaluateRequest, run
 
     asked: dict[str, Any] = dict(options)
     for name in ("runtime", "model", "profile", "precision"):
@@ -110,4 +110,4 @@ def evaluate(
         names = tuple(weights for _, weights in found)
         asked["model"] = names if any(names) else ()
     brought = tuple(os.fspath(one) if isinstance(one, os.PathLike) else one for one, _ in found)
-    return run(Request(what=brought, data=path_or_none(data), **asked), progress)
+    return run(EvaluateRequest(what=brought, data=path_or_none(data), **asked), progress)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from triport.parity.recorded.session import SavedResult
-    from triport.parity.session import ParityResult, Request
+    from triport.parity.session import ParityRequest, ParityResult
 
 
 class ParityOptions(TypedDict, total=False):
-    """What `parity` takes besides; `triport.parity.session.Request` says what each means."""
+    """What `parity` takes besides; `triport.parity.session.ParityRequest` says what each means."""
 
     every: bool
     weights: PathLike | None
@@ -57,7 +57,7 @@ def parity(
             .mindir file, what `triport.from_onnx` or `triport.model` returns. They get seeded weights too,
             and an object its own back; `weights="own"` compares with those that it has.
         progress: is told each step.
-        **options: weights, runtimes, precision, layers, ... as `triport.parity.session.Request` has them.
+        **options: weights, runtimes, precision, ... as `triport.parity.session.ParityRequest` has them.
 
     Returns:
         A report on each. Its `passed` is False where anything differs by more than the noise that the
@@ -78,12 +78,14 @@ def parity(
     return run(request, Listener(progress)) if request.save_inputs is None else save(request)
 
 
-def request_of(what: Sequence[Any], progress: Progress = quiet, **options: Unpack[ParityOptions]) -> Request:
+def request_of(
+    what: Sequence[Any], progress: Progress = quiet, **options: Unpack[ParityOptions]
+) -> ParityRequest:
     """Return what `parity` is asked, with every source that lies elsewhere as the file that was brought here.
 
     Where all are published weights of one model, that is what the files must be of.
     """
-    from triport.parity.session import Request
+    from triport.parity.session import ParityRequest
     from triport.reference_models.spec import get_model
 
     asked: dict[str, Any] = dict(options)
@@ -103,7 +105,7 @@ def request_of(what: Sequence[Any], progress: Progress = quiet, **options: Unpac
     if names and None not in names and not asked.get("model"):
         models = {get_model(name).name for name in names if name}
         asked["model"] = next(iter(names)) if len(names) == 1 else models.pop() if len(models) == 1 else None
-    return Request(what=tuple(_text(one) for one, _ in found), **asked)
+    return ParityRequest(what=tuple(_text(one) for one, _ in found), **asked)
 
 
 def _text(source: Any) -> Any:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PublishOptions(TypedDict, total=False):
-    """What `publish` takes besides; `triport.publishing.session.Request` says what each means."""
+    """What `publish` takes besides; `triport.publishing.session.PublishRequest` says what each means."""
 
     nets: Sequence[Any]
     inputs: Sequence[Any]
@@ -61,7 +61,7 @@ def publish(
         progress: is told each step.
         **options: nets, inputs, names and preprocessing of a network of your own, as
             `triport.publishing.own.network.OwnNetwork` has them; dialects, classes, accuracy, push, ... as
-            `triport.publishing.session.Request` has them.
+            `triport.publishing.session.PublishRequest` has them.
 
     Returns:
         What was made, with the digest of its manifest, and what was uploaded.
@@ -79,7 +79,7 @@ def publish(
         True
     """
     from triport.publishing.own.network import OwnNetwork
-    from triport.publishing.session import Request, run
+    from triport.publishing.session import PublishRequest, run
 
     others: dict[str, Any] = {**options, "classes": path_or_none(options.get("classes"))}
     said = {name: others.pop(name, None) for name in ("nets", "inputs", "names", "preprocessing")}
@@ -92,7 +92,7 @@ def publish(
             said["preprocessing"],
         )
     path = local_path(source, progress, others.pop("offline", False))
-    return run(Request(path, Path(output), model, license, own, **others), progress)
+    return run(PublishRequest(path, Path(output), model, license, own, **others), progress)
 
 
 @checked

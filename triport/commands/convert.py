@@ -17,10 +17,10 @@ from .shared.several import expanded, is_pattern
 from .shared.words import PRECISION_ALIASES, Word, complete_dialects, complete_models
 
 if TYPE_CHECKING:
-    from triport.converters.batches import Batch
+    from triport.converters.batches import BatchResult
 
 
-class Size(click.ParamType):
+class SizeWord(click.ParamType):
     """The side of images in pixels, or the word free."""
 
     name = "size"
@@ -91,7 +91,7 @@ _ONNX = (
     ),
     click.option(
         "--size",
-        type=Size(),
+        type=SizeWord(),
         metavar="PX|free",
         help="The height and width of an ONNX file's images in pixels. The word free leaves both free, where "
         "the graph allows it. Left out, it is the model's own.",
@@ -247,11 +247,11 @@ def _may_be_folder(path: Path) -> bool:
     return not path.exists() and path.suffix.lower() not in {*written, ".onnx"}
 
 
-def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
+def _convert_each(sources: list[str], asked: dict[str, Any]) -> BatchResult:
     """Convert many sources into one folder, each under its own name."""
     import triport
     from triport.api.sources import local_path
-    from triport.converters.batches import Batch
+    from triport.converters.batches import BatchResult
     from triport.converters.default_output import default_output
 
     folder = asked.pop("output")
@@ -276,4 +276,4 @@ def _convert_each(sources: list[str], asked: dict[str, Any]) -> Batch:
 
     folder.mkdir(parents=True, exist_ok=True)
     with shown_progress() as progress:
-        return Batch.of(sources, convert_one, "conversions")
+        return BatchResult.of(sources, convert_one, "conversions")

@@ -75,7 +75,7 @@ def inspect(
       python cli.py inspect resnet50.pth --strict --json -
     """
     import triport
-    from triport.converters.batches import Batch
+    from triport.converters.batches import BatchResult
     from triport.converters.tables import comparison_lines, inspection_table, inspections_table
 
     found = expanded(files)
@@ -86,7 +86,7 @@ def inspect(
         options: dict[str, Any] = {"head": not no_head, "offline": offline, "progress": progress, **selection}
         done: Any
         if each:
-            done = Batch.of(
+            done = BatchResult.of(
                 found, lambda file: triport.inspect(file, stats=stats, names=names, **options), "files"
             )
         elif len(found) == 1:

@@ -11,7 +11,7 @@ from triport.reference_models.result import SCHEMA_VERSION, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchResult:
     """What became of each source, in order: its result, or why there is none.
 
     Attributes:
@@ -26,7 +26,7 @@ class Batch:
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, sources: Sequence[str], work: Callable[[str], Result], title: str) -> Batch:
+    def of(cls, sources: Sequence[str], work: Callable[[str], Result], title: str) -> BatchResult:
         """Do the work on each source; one that cannot be done does not keep the others from it."""
         results, failed = [], []
         for source in sources:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +24,7 @@ from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import PARAMETER_DTYPES, identify
 from triport.converters.names import COUNTER_LEAF, get_dialect, name_map, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, provenance, source_dialect
-from triport.converters.request import ConvertError, Request
+from triport.converters.request import ConvertError, ConvertRequest
 from triport.converters.statements.judge import epsilons
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.reference_models.errors import counted, listed
@@ -39,7 +39,9 @@ Progress = Callable[[str], None]
 LeftOut = tuple[tuple[str, str], ...]  # names of the source that were not used, and why
 
 
-def convert(source: Path | None, request: Request, progress: Progress = lambda step: None) -> Conversion:
+def convert(
+    source: Path | None, request: ConvertRequest, progress: Progress = lambda step: None
+) -> Conversion:
     """Convert a checkpoint for another runtime; the output is complete and checked, or not there.
 
     Args:
@@ -79,6 +81,7 @@ def convert(source: Path | None, request: Request, progress: Progress = lambda s
             *checkpoint.notes,
             *found.notes,
             *cautions(checkpoint, found, job.written, request.to, request.model is not None, job.prepared),
+            *_names_of_another(request.dialect, job.written),
         ),
         rounding=rounding,
         assumed=assumptions(found, job.prepared),
@@ -120,7 +123,7 @@ class _Job(NamedTuple):
         )
 
 
-def _read(path: Path, request: Request) -> _Job:
+def _read(path: Path, request: ConvertRequest) -> _Job:
     """Read the source, find its model, and make sure that the output replaces nothing that is needed."""
     checkpoint = open_checkpoint(path, request.selection)
     if request.source_runtime not in (None, checkpoint.runtime):
@@ -170,7 +173,7 @@ def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
     )
 
 
-class Loaded(NamedTuple):
+class LoadedCheckpoint(NamedTuple):
     """A checkpoint read whole: parameters and buffers by canonical name, float32."""
 
     spec: ModelSpec
@@ -179,7 +182,7 @@ class Loaded(NamedTuple):
     parameters: Mapping[str, np.ndarray]
 
 
-def read_parameters(path: Path, model: str | None = None) -> Loaded:
+def read_parameters(path: Path, model: str | None = None) -> LoadedCheckpoint:
     """Read a checkpoint of any format as arrays by canonical name.
 
     Raises:
@@ -189,7 +192,9 @@ def read_parameters(path: Path, model: str | None = None) -> Loaded:
     checkpoint = open_checkpoint(path)
     found = identify(checkpoint, model)
     check_finite(checkpoint, found)
-    return Loaded(found.spec, found.num_classes, checkpoint.runtime, parameters_of(checkpoint, found))
+    return LoadedCheckpoint(
+        found.spec, found.num_classes, checkpoint.runtime, parameters_of(checkpoint, found)
+    )
 
 
 def parameters_of(checkpoint: Checkpoint, found: Fit) -> dict[str, np.ndarray]:
@@ -239,6 +244,12 @@ def _check_variances(checkpoint: Checkpoint, found: Fit) -> None:
         )
 
 
+def _names_of_another(asked: str | None, written: Dialect) -> Iterator[str]:
+    """Say whose names a publisher's architecture has, where they are called after another one."""
+    if asked not in (None, written.name):
+        yield f"the names that {asked} has for this model are {written.name}'s"
+
+
 def _target_dialect(spec: ModelSpec, to: Runtime, dialect: str | None) -> Dialect:
     if dialect is None:
         return reference_dialect(spec, to)
@@ -260,7 +271,7 @@ def _dropped(found: Fit, unused: Callable[[str], bool]) -> LeftOut:
     )
 
 
-def _write_weights(job: _Job, request: Request, progress: Progress) -> tuple[int, LeftOut]:
+def _write_weights(job: _Job, request: ConvertRequest, progress: Progress) -> tuple[int, LeftOut]:
     """Write a checkpoint; return how many tensors it has, and what of the source is not in it."""
     checkpoint, found = job.checkpoint, job.found
     check_target(job.output, request.to)
@@ -282,7 +293,7 @@ def _write_weights(job: _Job, request: Request, progress: Progress) -> tuple[int
     return len(tensors), _dropped(found, lambda name: name not in names)
 
 
-def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, LeftOut]:
+def _write_onnx(job: _Job, request: ConvertRequest, progress: Progress) -> tuple[int, LeftOut]:
     """Write the model's graph with the parameters in it; return as `_write_weights` does."""
     from triport.converters.onnx_export import written_model
     from triport.converters.onnx_export.writing import write_model
@@ -314,7 +325,7 @@ def _write_onnx(job: _Job, request: Request, progress: Progress) -> tuple[int, L
     return count, _dropped(job.found, lambda name: name.endswith(COUNTER_LEAF))
 
 
-def _traced(job: _Job, request: Request, progress: Progress) -> onnx.ModelProto:
+def _traced(job: _Job, request: ConvertRequest, progress: Progress) -> onnx.ModelProto:
     """Return the model's graph without weights, of the size that is asked for."""
     from triport.converters.onnx_export import exporter_for
     from triport.converters.onnx_export.size import at_size, of_every_size
@@ -331,7 +342,7 @@ def _traced(job: _Job, request: Request, progress: Progress) -> onnx.ModelProto:
 
 
 def _with_changed_weights(
-    job: _Job, request: Request, model: onnx.ModelProto, progress: Progress
+    job: _Job, request: ConvertRequest, model: onnx.ModelProto, progress: Progress
 ) -> onnx.ModelProto:
     """Return a graph with weights that are not the checkpoint's own: folded, or in float16.
 

@@ -48,7 +48,7 @@ _PATTERNS = (
 )
 
 
-class Place(NamedTuple):
+class HubPlace(NamedTuple):
     """What is asked, for messages: its name, what sets its address, and what to do by the answer's status."""
 
     name: str
@@ -56,7 +56,7 @@ class Place(NamedTuple):
     advice: Mapping[int, str]
 
 
-HUB_TO_WRITE = Place(
+HUB_TO_WRITE = HubPlace(
     "the hub",
     "HF_ENDPOINT where it is set",
     {
@@ -69,7 +69,7 @@ HUB_TO_WRITE = Place(
         429: "the hub was asked too often: try again later",
     },
 )
-HUB_TO_READ = Place(
+HUB_TO_READ = HubPlace(
     "the hub",
     "HF_ENDPOINT where it is set",
     {
@@ -80,7 +80,7 @@ HUB_TO_READ = Place(
         429: "the hub was asked too often: try again later",
     },
 )
-ADDRESS = Place(
+ADDRESS = HubPlace(
     "the host",
     "the address",
     {
@@ -92,7 +92,7 @@ ADDRESS = Place(
     },
 )
 # where published weights are, or a mirror has them
-PUBLISHED = Place(
+PUBLISHED = HubPlace(
     "the host",
     "TRIPORT_MIRROR where it is set",
     {
@@ -173,7 +173,7 @@ _NO_ANSWERS = {
 }
 
 
-def reason_of(error: BaseException, place: Place = HUB_TO_WRITE) -> str:
+def reason_of(error: BaseException, place: HubPlace = HUB_TO_WRITE) -> str:
     """Return why what was asked was not done, in one bounded line without secrets."""
     error = _telling(error)
     status = getattr(getattr(error, "response", None), "status_code", None)

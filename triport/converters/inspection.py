@@ -29,7 +29,7 @@ from triport.converters.naming.reading import read_names
 from triport.converters.provenance import FOLDED_KEY, VERSION_KEY, ProvenanceError
 from triport.converters.statements import Judgement
 from triport.converters.statements.preparation import Preparation, preparation_of
-from triport.converters.statistics import Statistics, statistics_of, untouched_norms
+from triport.converters.statistics import TensorStatistics, statistics_of, untouched_norms
 from triport.reference_models.errors import counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF, STATISTICS
 from triport.reference_models.result import SCHEMA_VERSION
@@ -57,7 +57,7 @@ class Inspection:
     sha256: str
     problems: tuple[str, ...]
     untouched_norms: tuple[str, ...]
-    statistics: Mapping[str, Statistics | None] | None
+    statistics: Mapping[str, TensorStatistics | None] | None
     graph: GraphVerdict | None = None
     prepared: Preparation | None = None
     assumed: tuple[str, ...] = ()
@@ -322,7 +322,7 @@ def _untrained(
     untouched: list[str],
     layers: int,
     checkpoint: Checkpoint,
-    statistics: Mapping[str, Statistics | None] | None,
+    statistics: Mapping[str, TensorStatistics | None] | None,
 ) -> list[str]:
     """Return what makes the weights look as if no training had made them."""
     problems = []

@@ -105,7 +105,7 @@ class Loading:
         }
 
 
-class Wanted(NamedTuple):
+class WantedSlots(NamedTuple):
     """What is asked of a file: the network's slots by name, and what the file must be."""
 
     runtime: Runtime
@@ -133,7 +133,7 @@ class Target(Protocol):
         """Set the values, of the very shape and dtype."""
 
 
-def load(path: Path, wanted: Wanted, targets: Mapping[str, Target]) -> Loading:
+def load(path: Path, wanted: WantedSlots, targets: Mapping[str, Target]) -> Loading:
     """Load a file into a network, whole or not at all.
 
     Args:
@@ -179,7 +179,7 @@ def _fits(checkpoint: Checkpoint, model: str | None) -> list[Fit]:
     return candidates(checkpoint, FLOATS)
 
 
-def _way(checkpoint: Checkpoint, wanted: Wanted, fits: list[Fit]) -> _Way:
+def _way(checkpoint: Checkpoint, wanted: WantedSlots, fits: list[Fit]) -> _Way:
     """Return the one way in which the network's names are found in the file.
 
     Raises:
@@ -200,7 +200,7 @@ def _way(checkpoint: Checkpoint, wanted: Wanted, fits: list[Fit]) -> _Way:
     return first
 
 
-def _ways(checkpoint: Checkpoint, wanted: Wanted, fits: list[Fit]) -> Iterator[_Way]:
+def _ways(checkpoint: Checkpoint, wanted: WantedSlots, fits: list[Fit]) -> Iterator[_Way]:
     """Yield the ways to try, those by which a model is known first."""
     for fit in fits:
         own = wanted.runtime == "mindspore"
@@ -231,7 +231,7 @@ def _with_other_leaves(checkpoint: Checkpoint, runtime: Runtime) -> dict[str, st
     return names
 
 
-def _is_complete(checkpoint: Checkpoint, wanted: Wanted, way: _Way) -> bool:
+def _is_complete(checkpoint: Checkpoint, wanted: WantedSlots, way: _Way) -> bool:
     """Return whether a way names every slot, and every tensor but counters has one."""
     missing, extra = _unaccounted(wanted, way)
     if missing or extra:
@@ -243,7 +243,7 @@ def _is_complete(checkpoint: Checkpoint, wanted: Wanted, way: _Way) -> bool:
     )
 
 
-def _unaccounted(wanted: Wanted, way: _Way) -> tuple[list[str], list[str]]:
+def _unaccounted(wanted: WantedSlots, way: _Way) -> tuple[list[str], list[str]]:
     """Return the network's names that a way leaves out, and the way's that the network does not have."""
     known = set(way.names)
     missing = [
@@ -255,7 +255,7 @@ def _unaccounted(wanted: Wanted, way: _Way) -> tuple[list[str], list[str]]:
     return missing, extra
 
 
-def _misfit(checkpoint: Checkpoint, wanted: Wanted, fits: list[Fit]) -> str:
+def _misfit(checkpoint: Checkpoint, wanted: WantedSlots, fits: list[Fit]) -> str:
     """Return in words how far the file is from the network, by the way that comes closest."""
     closest = min(_ways(checkpoint, wanted, fits), key=lambda way: sum(map(len, _unaccounted(wanted, way))))
     missing, extra = _unaccounted(wanted, closest)
@@ -285,7 +285,7 @@ def _sizes(one: Slot | Tensor) -> str:
     return f"{one.dtype}{list(one.shape)}"
 
 
-def _check(checkpoint: Checkpoint, wanted: Wanted, way: _Way) -> None:
+def _check(checkpoint: Checkpoint, wanted: WantedSlots, way: _Way) -> None:
     """Raise LoadError where a tensor that fits cannot be loaded bit by bit, or should not be."""
     if way.fit is not None and wanted.model is not None:
         check_graph(checkpoint, way.fit)
@@ -315,7 +315,7 @@ def _check(checkpoint: Checkpoint, wanted: Wanted, way: _Way) -> None:
         )
 
 
-def _loading(checkpoint: Checkpoint, wanted: Wanted, way: _Way, fits: list[Fit]) -> Loading:
+def _loading(checkpoint: Checkpoint, wanted: WantedSlots, way: _Way, fits: list[Fit]) -> Loading:
     """Return the record of what a way loads."""
     loaded = {name: theirs for name, theirs in way.names.items() if name in wanted.slots}
     dropped = dict(way.fit.dropped if way.fit else ((item.name, item.reason) for item in checkpoint.dropped))
@@ -340,7 +340,7 @@ def _loading(checkpoint: Checkpoint, wanted: Wanted, way: _Way, fits: list[Fit])
 
 
 def _of_model(
-    checkpoint: Checkpoint, wanted: Wanted, way: _Way, fits: list[Fit]
+    checkpoint: Checkpoint, wanted: WantedSlots, way: _Way, fits: list[Fit]
 ) -> tuple[str | None, list[str]]:
     """Return the model that the file is of, and what its user must know; the network's graph is not known."""
     fit = way.fit

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.kinds import COUNTER_LEAF, KINDS, Leaf
-from triport.reference_models.layouts import Layer
+from triport.reference_models.layouts import ParametricLayer
 from triport.reference_models.spec import Dialect, ModelSpec
 
 # by layers, which graphs of the same weights share
-_NAME_MAPS: dict[tuple[tuple[Layer, ...], Dialect], dict[str, str]] = {}
+_NAME_MAPS: dict[tuple[tuple[ParametricLayer, ...], Dialect], dict[str, str]] = {}
 
 _PLACEHOLDER = re.compile(r"\{(\w+?)([+-]\d+)?\}")
 
@@ -28,7 +28,7 @@ class NameMapError(TriportError):
     """A family's rows do not map its names one to one."""
 
 
-class Row(NamedTuple):
+class NameRow(NamedTuple):
     """One row of a name table: two module path patterns that share their placeholders."""
 
     dialect: str
@@ -65,7 +65,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(regex)
 
 
-def layer_leaves(layer: Layer) -> list[tuple[Leaf, tuple[int, ...]]]:
+def layer_leaves(layer: ParametricLayer) -> list[tuple[Leaf, tuple[int, ...]]]:
     """Return a layer's parameters and buffers with their shapes: the weight's, or one value a channel."""
     return [
         (leaf, layer.shape if leaf.name == "weight" else layer.shape[:1])
@@ -74,7 +74,7 @@ def layer_leaves(layer: Layer) -> list[tuple[Leaf, tuple[int, ...]]]:
     ]
 
 
-def has_counter(layer: Layer) -> bool:
+def has_counter(layer: ParametricLayer) -> bool:
     """Whether PyTorch counts training batches in it."""
     return KINDS[layer.kind].leaf(COUNTER_LEAF) is not None
 
@@ -89,7 +89,7 @@ def canonical_shapes(spec: ModelSpec, num_classes: int | None = None) -> dict[st
 
 
 @cache
-def _shapes(layers: tuple[Layer, ...]) -> dict[str, tuple[int, ...]]:
+def _shapes(layers: tuple[ParametricLayer, ...]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of layers: graphs that share their weights share this too."""
     return {f"{layer.path}.{leaf.name}": shape for layer in layers for leaf, shape in layer_leaves(layer)}
 
@@ -134,7 +134,7 @@ def module_paths(spec: ModelSpec, dialect: Dialect) -> dict[str, str]:
     paths = [layer.path for layer in spec.layers()]
     if not dialect.rows:
         return {path: path for path in paths}
-    rows = [Row(theirs, ours) for theirs, ours in dialect.rows.items()]
+    rows = [NameRow(theirs, ours) for theirs, ours in dialect.rows.items()]
     found: dict[str, str] = {}
     problems = []
     for path in paths:

@@ -26,7 +26,7 @@ class ConvertError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ConvertRequest:
     """The options of `convert`.
 
     Attributes:
@@ -93,7 +93,7 @@ class Request:
                 options.append(_OPTIONS.get(name, f"--{name}"))
         return options
 
-    def weights_of_model(self, name: str) -> tuple[Path, Request]:
+    def weights_of_model(self, name: str) -> tuple[Path, ConvertRequest]:
         """Return what is asked for of a model that is named: its checkpoint, which must be of that model.
 
         Raises:

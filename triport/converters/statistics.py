@@ -16,7 +16,7 @@ _NORM_LEAVES = (tuple(_UNTOUCHED), tuple(leaf.in_mindspore for leaf in KINDS["no
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class TensorStatistics:
     """A tensor's values; minimum to standard deviation are of the finite ones, None where there are none."""
 
     minimum: float | None
@@ -52,7 +52,7 @@ class Statistics:
         }
 
 
-def statistics_of(tensor: Tensor) -> Statistics | None:
+def statistics_of(tensor: Tensor) -> TensorStatistics | None:
     """Return a tensor's statistics, computed in float64 in one pass; None for complex values."""
     import numpy as np
 
@@ -77,8 +77,8 @@ def statistics_of(tensor: Tensor) -> Statistics | None:
         mean += (here - mean) * finite.size / total
         count = total
     if not count:
-        return Statistics(None, None, None, None, nan, inf, zeros)
-    return Statistics(low, high, mean, math.sqrt(squares / count), nan, inf, zeros)
+        return TensorStatistics(None, None, None, None, nan, inf, zeros)
+    return TensorStatistics(low, high, mean, math.sqrt(squares / count), nan, inf, zeros)
 
 
 def untouched_norms(tensors: Mapping[str, Tensor]) -> tuple[list[str], int]:

@@ -17,20 +17,20 @@ from triport.reference_models.tables import compact_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from triport.converters.batches import Batch
+    from triport.converters.batches import BatchResult
     from triport.converters.comparison import FilesComparison
     from triport.converters.graphs.verdict import GraphVerdict
     from triport.converters.inspection import Inspection
 
 
-class Told(Protocol):
+class ToldResult(Protocol):
     """A result that says itself what was done."""
 
     def lines(self) -> list[str]:
         """Return the result as lines for a terminal."""
 
 
-def lines_of(done: Conversion | Told) -> list[str]:
+def lines_of(done: Conversion | ToldResult) -> list[str]:
     """Return what a conversion of weights or of a graph did, as lines for a terminal."""
     return list(_conversion_lines(done)) if isinstance(done, Conversion) else done.lines()
 
@@ -133,7 +133,7 @@ def inspection_table(found: Inspection) -> Iterator[Table | str]:
         yield f"[bold red]Problem:[/] {escape(problem)}"
 
 
-def inspections_table(done: Batch) -> Iterator[Table | str]:
+def inspections_table(done: BatchResult) -> Iterator[Table | str]:
     """Yield what each of many checkpoints is, a row each, and what is wrong with it below."""
     from rich.markup import escape
 
@@ -161,7 +161,7 @@ def inspections_table(done: Batch) -> Iterator[Table | str]:
     yield from _failures(done)
 
 
-def conversions_lines(done: Batch) -> Iterator[str]:
+def conversions_lines(done: BatchResult) -> Iterator[str]:
     """Yield what many conversions did, one after the other."""
     for _, one in done.results:
         yield from lines_of(one)
@@ -169,7 +169,7 @@ def conversions_lines(done: Batch) -> Iterator[str]:
     yield from (f"Failed: {_of_source(source, message)}" for source, message in done.failed)
 
 
-def _failures(done: Batch) -> Iterator[str]:
+def _failures(done: BatchResult) -> Iterator[str]:
     from rich.markup import escape
 
     for source, message in done.failed:

@@ -13,7 +13,7 @@ from triport.reference_models.spec import ModelSpec
 DEFAULT_BATCH_SIZE = 2
 
 
-class Runs(Protocol):
+class RunsModel(Protocol):
     """Whatever runs a registered model."""
 
     def run(self, feed: Arrays) -> dict[str, np.ndarray]:
@@ -32,6 +32,6 @@ def random_batch(
     return np.random.default_rng(seed).standard_normal((batch_size, 3, size, size)).astype(np.float32)
 
 
-def logits_of(runner: Runs, images: np.ndarray) -> np.ndarray:
+def logits_of(runner: RunsModel, images: np.ndarray) -> np.ndarray:
     """Return what a registered model computes on images: logits (N, classes)."""
     return runner.run({INPUT: images})[LOGITS]

@@ -11,7 +11,7 @@ from triport.reference_models.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class CalledModule:
     """A module of a network; `parameters` are the network's names of all that it owns, at any depth.
 
     `kind` is its class, `layer` what the table of kinds knows of it: nothing of a class that it has not.
@@ -25,7 +25,7 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ModuleCall:
     """One output of the `number`-th call (from 1) of the module at `path`, and all that the call was given.
 
     Where a runtime knows what a module returned and not what it was given, `given` has None in that place.
@@ -57,7 +57,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CallStep:
     """One output of one call of one module in the reference, in the order in which they finish.
 
     `sources` are the steps whose outputs it was given (`input_name` of a network's input), None where
@@ -78,15 +78,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class ReferenceNames:
     """The modules and the steps of the reference, under whose names a candidate tells its own calls."""
 
-    modules: tuple[Module, ...]
-    steps: tuple[Step, ...]
+    modules: tuple[CalledModule, ...]
+    steps: tuple[CallStep, ...]
 
 
 # Called after each call of a module, once for each of its outputs. The arrays are valid until it returns.
-Visit = Callable[[Call], None]
+Visit = Callable[[ModuleCall], None]
 # (path, number) -> what the module is to be fed instead of its own inputs, or None
 Feed = Callable[[str, int], tuple[np.ndarray, ...] | None]
 

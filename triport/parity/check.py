@@ -15,14 +15,14 @@ from triport.reference_models.network import Arrays, Network
 from .but_for import ButForKernels
 from .candidates import GIVEN_FILE, Candidate, Exporter, ParityError, candidates_of, framework_errors
 from .device import parse_device
-from .further import Computed, Expected, FurtherResult, computed
+from .further import Computed, FurtherReference, FurtherResult, computed
 from .inputs import Inputs
 from .judge.comparison import Comparison, ComparisonError, compare_outputs, deciding
 from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
-from .layers.reference import Reference
+from .layers.reference import StepReference
 from .layers.trace import following, layers_of
-from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, Told
+from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, ReportSources
 from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, CheckedNetwork, NetworkReference, reference_of
 from .runtimes import Runner, runtime_called
@@ -93,7 +93,7 @@ class Function:
     feed: Arrays
     outputs: Arrays
     allowed: Mapping[str, float]
-    expected: tuple[Expected, ...]
+    expected: tuple[FurtherReference, ...]
     further: tuple[Computed, ...]
     unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ def check_model(
     inputs: Inputs,
     options: Options = DEFAULT_OPTIONS,
     *,
-    told: Told = NOTHING_TOLD,
+    told: ReportSources = NOTHING_TOLD,
     given: Sequence[Candidate] = (),
     exporters: Mapping[str, Exporter] | None = None,
     progress: Progress | None = None,
@@ -203,7 +203,7 @@ def _report(
     subject: CheckedNetwork,
     reference: NetworkReference,
     judged: Mapping[str, _Judged],
-    told: Told,
+    told: ReportSources,
     not_run: Sequence[str],
 ) -> ModelReport:
     shapes = {name: array.shape for name, array in subject.inputs.feed.items()}
@@ -363,7 +363,7 @@ def _compared(
 
 
 def _with_what_follows(
-    layers: LayerReport, comparison: Comparison, runner: Runner, trace: Reference
+    layers: LayerReport, comparison: Comparison, runner: Runner, trace: StepReference
 ) -> LayerReport:
     """Name what follows the last module where the outputs are out and no module is."""
     if comparison.passed or layers.parting is not None or not layers.steps:

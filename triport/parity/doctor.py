@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuntimeFinding:
     """A runtime on a device; `advice` says what to do where it is not usable."""
 
     runtime: str
@@ -31,13 +31,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class MachineReport:
     """What this machine can run; `packages` has the version of each, or that it is not installed.
 
     `versions` compares what is installed with the versions that triport is tested with.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[RuntimeFinding, ...]
     packages: Mapping[str, str]
     versions: tuple[Standing, ...]
     schema_version: ClassVar[int] = SCHEMA_VERSION
@@ -57,23 +57,23 @@ class Diagnosis:
         }
 
 
-def examine(progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
+def examine(progress: Callable[[str], None] = lambda step: None) -> MachineReport:
     """Load every runtime and ask it for its devices; `progress` is told which one it is."""
-    findings: list[Finding] = []
+    findings: list[RuntimeFinding] = []
     for name in runtimes():
         progress(f"asking {runtimes()[name].TITLE}")
         findings += _of_runtime(name)
-    return Diagnosis(tuple(findings), packages(), standings())
+    return MachineReport(tuple(findings), packages(), standings())
 
 
-def _of_runtime(name: str) -> Iterator[Finding]:
+def _of_runtime(name: str) -> Iterator[RuntimeFinding]:
     runtime = runtimes()[name]
     try:
         version = str(runtime.framework().__version__).partition("-")[0]
         for device, usable, advice in runtime.devices():
-            yield Finding(name, device, usable, version, "" if usable else advice)
+            yield RuntimeFinding(name, device, usable, version, "" if usable else advice)
     except TriportError as error:
-        yield Finding(name, "", False, "", str(error))
+        yield RuntimeFinding(name, "", False, "", str(error))
 
 
 def packages() -> dict[str, str]:
@@ -82,7 +82,7 @@ def packages() -> dict[str, str]:
     return {**found, "python": f"{found['python']} on {platform.platform()}"}
 
 
-def tables_of(found: Diagnosis) -> Iterator[Table | str]:
+def tables_of(found: MachineReport) -> Iterator[Table | str]:
     """Yield the runtimes and the packages as tables, and what the versions amount to in a sentence."""
     from rich.markup import escape
     from rich.table import Table

@@ -18,10 +18,10 @@ from .check import ModelReport
 from .inputs import Inputs
 from .judge.comparison import compare_outputs
 from .layers.judge import LayerReport
-from .layers.reference import Reference
+from .layers.reference import StepReference
 from .layers.trace import following, layers_of
 from .localise.inputs import file_pair, telling_feed
-from .localise.verdict import Known, Localisation, by_name, by_structure
+from .localise.verdict import KnownFile, Localisation, by_name, by_structure
 from .noise import rounded_runner
 from .options import Options
 from .runtimes import Runner
@@ -119,7 +119,7 @@ def _localised(
     subject = subjects[foreign]
     loaded = loaded_of(subject, seed)
     assert subject.weights is not None and subject.graph is not None
-    known = Known(
+    known = KnownFile(
         subject.weights,
         loaded.spec,
         loaded.num_classes,
@@ -148,7 +148,7 @@ def layers_beside(
     network = of_model(ours.spec, ours.num_classes)
     exact = PyTorchRunner(network, ours.parameters, dtype="float64")
     rounded = rounded_runner(network, ours.parameters, reports[0].precision, seed)
-    reference = Reference(exact, rounded, function.feed, seed=seed)
+    reference = StepReference(exact, rounded, function.feed, seed=seed)
     del exact, rounded
     other_network = of_model(theirs.spec, theirs.num_classes)
     runner: Runner = (

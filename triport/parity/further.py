@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from triport.reference_models.network import Arrays, Rows
+from triport.reference_models.network import Arrays, RowAxes
 
 from .inputs import Further
 from .judge.difference import distance, largest_value, relative, without
@@ -77,7 +77,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Expected:
+class FurtherReference:
     """What the reference computes on a further input, and by row and output what is allowed.
 
     A row that is also in the main feed is judged as there, by the noise of that feed and relative to its
@@ -87,7 +87,7 @@ class Expected:
     given: Further
     outputs: Arrays
     judged: tuple[Mapping[str, Judged] | None, ...]
-    rows: Rows | None
+    rows: RowAxes | None
 
     def verdict(self, found: Arrays | str) -> FurtherResult:
         """Return the verdict on what a candidate computes, or on why it does not."""
@@ -126,7 +126,7 @@ def _result(what: str, name: str, judged: Judged, expected: np.ndarray, found: n
     return ImageResult(what, needed, judged.tolerance, name)
 
 
-def row_of(array: np.ndarray, name: str, index: int, rows: Rows | None) -> np.ndarray:
+def row_of(array: np.ndarray, name: str, index: int, rows: RowAxes | None) -> np.ndarray:
     """Return a row of an output; all of it where there are no rows."""
     return array if rows is None else array.take(index, rows.outputs[name])
 
@@ -148,7 +148,7 @@ class Main:
 
     outputs: Arrays
     allowed: Mapping[str, float]
-    rows: Rows | None
+    rows: RowAxes | None
     unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def judged(self, row: int | None) -> dict[str, Judged]:
@@ -170,7 +170,7 @@ def expected_of(
     calibration: Calibration,
     tolerance: float | None,
     seed: int,
-) -> Expected:
+) -> FurtherReference:
     """Compute what is expected.
 
     Args:
@@ -188,7 +188,7 @@ def expected_of(
     judged: list[Mapping[str, Judged] | None] = [main.judged(row) for row in given.rows]
     if not own:
         assert rows is not None
-        return Expected(given, rows.take_outputs(main.outputs, _known(given)), tuple(judged), rows)
+        return FurtherReference(given, rows.take_outputs(main.outputs, _known(given)), tuple(judged), rows)
     feed = given.feed if rows is None else rows.take(given.feed, own)
     computed_rows = {name: array.astype(np.float64) for name, array in exact.run(feed).items()}
 
@@ -206,18 +206,18 @@ def expected_of(
     for at, (index, noise) in enumerate(zip(own, noises(draws), strict=True)):
         judged[index] = _judged_row(computed_rows, noise, at, rows, tolerance_of)
     if rows is None:
-        return Expected(given, computed_rows, tuple(judged), rows)
+        return FurtherReference(given, computed_rows, tuple(judged), rows)
     pieces = [
         rows.take_outputs(computed_rows, [own.index(index)])
         if row is None
         else rows.take_outputs(main.outputs, [row])
         for index, row in enumerate(given.rows)
     ]
-    return Expected(given, rows.joined(pieces), tuple(judged), rows)
+    return FurtherReference(given, rows.joined(pieces), tuple(judged), rows)
 
 
 def _noises_of_row(
-    outputs: Arrays, draws: list[dict[str, np.ndarray]], at: int, rows: Rows | None
+    outputs: Arrays, draws: list[dict[str, np.ndarray]], at: int, rows: RowAxes | None
 ) -> dict[str, Noise]:
     """Return the noise of each output of a row, by itself."""
     return {
@@ -232,7 +232,7 @@ def _judged_row(
     outputs: Arrays,
     noises: Mapping[str, Noise],
     at: int,
-    rows: Rows | None,
+    rows: RowAxes | None,
     tolerance_of: Callable[[str, Noise], float],
 ) -> Mapping[str, Judged] | None:
     """Return what is allowed of a row's outputs; None where its values are no numbers."""

@@ -42,7 +42,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportSources:
     """What a report says of where its weights and inputs are from, and the SHA-256 of each file.
 
     `repeat` are the words of the command that say which networks these are; empty where the name or the file
@@ -56,4 +56,4 @@ class Told:
 
 
 DEFAULT_OPTIONS = Options()
-NOTHING_TOLD = Told()
+NOTHING_TOLD = ReportSources()

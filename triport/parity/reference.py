@@ -20,10 +20,10 @@ from triport.parity.kernels.approximations import Approximation
 from triport.reference_models.network import Arrays, Network
 
 from .candidates import ParityError, framework_errors
-from .further import Expected, Main, expected_of
+from .further import FurtherReference, Main, expected_of
 from .inputs import Inputs, further_inputs
 from .judge.tolerance import CALIBRATIONS, least_of
-from .layers.reference import Reference
+from .layers.reference import StepReference
 from .noise import noise_of, rounded_runner
 from .noise.redrawn import Redrawn, RedrawnRunner
 from .options import Options
@@ -72,8 +72,8 @@ class NetworkReference:
     noise: Mapping[str, float]
     allowed: Mapping[str, float]
     seconds: float
-    expected: tuple[Expected, ...]
-    traces: Mapping[bool, Reference]
+    expected: tuple[FurtherReference, ...]
+    traces: Mapping[bool, StepReference]
     not_run: tuple[str, ...]
     met: frozenset[str] = frozenset()
     unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -138,13 +138,13 @@ def reference_of(subject: CheckedNetwork, exact_is_done: Callable[[], None]) -> 
     )
 
 
-def _trace(subject: CheckedNetwork, exact: Any, rounded: Redrawn, alone: bool) -> Reference:
+def _trace(subject: CheckedNetwork, exact: Any, rounded: Redrawn, alone: bool) -> StepReference:
     """Return what every module gives, and how noisy each is.
 
     Raises:
         ParityError: there is none.
     """
-    trace = Reference(exact, rounded, subject.inputs.feed, seed=subject.options.seed, alone=alone)
+    trace = StepReference(exact, rounded, subject.inputs.feed, seed=subject.options.seed, alone=alone)
     if not trace.steps:
         raise ParityError(
             f"{subject.network.name}: has no modules that could be compared: leave --layers and --isolate out"
@@ -218,7 +218,7 @@ def _rounded(subject: CheckedNetwork, network: Network, exact: Any) -> Redrawn:
 
 def _expected(
     subject: CheckedNetwork, exact: Any, rounded: Redrawn, main: Main, not_run: list[str]
-) -> list[Expected]:
+) -> list[FurtherReference]:
     """Return what is expected on every further input that the network takes; say which it does not."""
     options, inputs = subject.options, subject.inputs
     further = inputs.further

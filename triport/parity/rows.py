@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from triport.reference_models.network import Arrays, Network, Rows
+from triport.reference_models.network import Arrays, Network, RowAxes
 
 from .judge.difference import distance, largest_value, relative
 
@@ -14,7 +14,7 @@ from .judge.difference import distance, largest_value, relative
 _EQUAL = 1e-9
 
 
-class Runs(Protocol):
+class RunsFeed(Protocol):
     """What runs a feed."""
 
     def run(self, feed: Arrays) -> dict[str, np.ndarray]:
@@ -23,8 +23,8 @@ class Runs(Protocol):
 
 
 def rows_of(
-    network: Network, runner: Runs, feed: Arrays, outputs: Arrays, equal: float = _EQUAL
-) -> Rows | None:
+    network: Network, runner: RunsFeed, feed: Arrays, outputs: Arrays, equal: float = _EQUAL
+) -> RowAxes | None:
     """Return where the rows of a network lie; None where it has none that it computes by themselves.
 
     The first free axis is tried: what comes out for its first index alone must be what came out for it among
@@ -41,7 +41,7 @@ def rows_of(
         return network.rows
     axis = network.free_axes[0]
     inputs = {given.name: given.shape.index(axis) for given in network.inputs if axis in given.shape}
-    tried = Rows(inputs, {})
+    tried = RowAxes(inputs, {})
     count = tried.count(feed)
     if count == 1:
         feed = tried.take(feed, [0, 0])
@@ -56,7 +56,7 @@ def rows_of(
         if at is None or not _same(array.take([0], at), one[name], equal):
             return None
         found[name] = at
-    return Rows(inputs, found)
+    return RowAxes(inputs, found)
 
 
 def _axis(many: np.ndarray, one: np.ndarray, count: int) -> int | None:

@@ -13,7 +13,7 @@ from triport.converters.networks.arguments import text_of
 from triport.converters.networks.given import as_given, runtime_of
 from triport.parity.reports.record import json_of
 from triport.parity.subjects.asked import Subject, check_precision_of, files_of, subjects_of
-from triport.parity.subjects.loading import LEAST_TO_TRAIN_ON, Shape, check, inputs_like, train, train_net
+from triport.parity.subjects.loading import LEAST_TO_TRAIN_ON, FeedShape, check, inputs_like, train, train_net
 from triport.parity.subjects.own import LoadedNet, NetSubject, load_nets, net_subject
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
@@ -24,9 +24,9 @@ from .inputs import Inputs, sample_feed
 from .localise import report as localise_report
 from .localise.own_graphs import localise_graph
 from .localise.verdict import Localisation
-from .options import Options, Told
+from .options import Options, ReportSources
 from .precision import FULL, check_known
-from .recorded.session import Asked, SavedResult, judge
+from .recorded.session import AskedNetwork, SavedResult, judge
 from .recorded.session import save as save_recorded
 from .runtimes import runtimes_with
 from .training import report as training_report
@@ -39,7 +39,7 @@ _SAID_BY_INPUT = "the sizes of your own network stand in --input: write 4x3x224x
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ParityRequest:
     """What `parity` is asked; every field means what the command's option of that name does.
 
     `what` are texts, or Modules and Cells. `runtimes` None are those that run by default and compute in
@@ -115,9 +115,9 @@ class Request:
         return (*map(text_of, self.what), *inputs, *weights)
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> AskedNetwork:
         """Which network's inputs and outputs are recorded."""
-        return Asked(self.what, self.inputs, self.weights, self.model, self.seed)
+        return AskedNetwork(self.what, self.inputs, self.weights, self.model, self.seed)
 
     @property
     def options(self) -> Options:
@@ -134,10 +134,12 @@ class Request:
         )
 
     @property
-    def shapes(self) -> list[Shape]:
+    def shapes(self) -> list[FeedShape]:
         """The main feeds of images, each to be checked."""
         return [
-            Shape(count, size, self.images) for size in self.sizes or (None,) for count in self.batch_sizes
+            FeedShape(count, size, self.images)
+            for size in self.sizes or (None,)
+            for count in self.batch_sizes
         ]
 
     @property
@@ -192,7 +194,7 @@ class Listener:
 NOBODY = Listener()
 
 
-def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
+def run(request: ParityRequest, listener: Listener = NOBODY) -> ParityResult:
     """Check everything that is asked for.
 
     Raises:
@@ -219,7 +221,7 @@ def run(request: Request, listener: Listener = NOBODY) -> ParityResult:
         return _run_subjects(request, subjects, worker, listener)
 
 
-def save(request: Request) -> SavedResult:
+def save(request: ParityRequest) -> SavedResult:
     """Write the inputs of a check, to be run elsewhere.
 
     Raises:
@@ -231,7 +233,7 @@ def save(request: Request) -> SavedResult:
     return save_recorded(request.asked, request.save_inputs, request.shapes[0], request.precision)
 
 
-def _run_recorded(request: Request, listener: Listener) -> ParityResult:
+def _run_recorded(request: ParityRequest, listener: Listener) -> ParityResult:
     """Judge outputs that came back; a runtime runs beside them only if it is named."""
     request.check_recorded()
     assert request.recorded_inputs is not None and request.recorded_outputs is not None
@@ -243,7 +245,7 @@ def _run_recorded(request: Request, listener: Listener) -> ParityResult:
 
 
 def _run_subjects(
-    request: Request, subjects: list[Subject], worker: WorkerProcess | None, listener: Listener
+    request: ParityRequest, subjects: list[Subject], worker: WorkerProcess | None, listener: Listener
 ) -> ParityResult:
     files = files_of(subjects)
     checked: list[list[ModelReport]] = []
@@ -273,7 +275,7 @@ def _run_subjects(
 
 
 def _reports(
-    request: Request,
+    request: ParityRequest,
     subject: Subject,
     like: list[ModelReport] | None,
     worker: WorkerProcess | None,
@@ -302,7 +304,7 @@ def _reports(
 
 
 def _trainings(
-    request: Request, subject: Subject, tell: Callable[[str], None], listener: Listener
+    request: ParityRequest, subject: Subject, tell: Callable[[str], None], listener: Listener
 ) -> list[TrainingReport]:
     found = []
     shapes = [replace(shape, batch_size=max(shape.batch_size, LEAST_TO_TRAIN_ON)) for shape in request.shapes]
@@ -312,7 +314,7 @@ def _trainings(
     return found
 
 
-def _run_nets(request: Request, listener: Listener) -> ParityResult:
+def _run_nets(request: ParityRequest, listener: Listener) -> ParityResult:
     """Check networks of the user's own: one network, whatever realises it."""
     request.check_nets()
     subject = net_subject(request.what, request.inputs, request.weights, request.names)
@@ -323,7 +325,7 @@ def _run_nets(request: Request, listener: Listener) -> ParityResult:
 
 
 def _checked_nets(
-    request: Request, subject: NetSubject, tell: Callable[[str], None], listener: Listener
+    request: ParityRequest, subject: NetSubject, tell: Callable[[str], None], listener: Listener
 ) -> ParityResult:
     loaded = load_nets(subject, request.seed)
     if request.trains and not loaded.parameters:
@@ -346,14 +348,16 @@ def _checked_nets(
     return ParityResult((report,), tuple(localised), (trained,))
 
 
-def _checked(request: Request, loaded: LoadedNet, inputs: Inputs, tell: Callable[[str], None]) -> ModelReport:
+def _checked(
+    request: ParityRequest, loaded: LoadedNet, inputs: Inputs, tell: Callable[[str], None]
+) -> ModelReport:
     options = request.options
     report = check_model(
         loaded.network,
         loaded.parameters,
         inputs,
         options,
-        told=Told(loaded.source, loaded.files, repeat=request.net_words),
+        told=ReportSources(loaded.source, loaded.files, repeat=request.net_words),
         given=loaded.candidates(options),
         progress=lambda step, done, total: tell(step),
     )

@@ -20,7 +20,7 @@ Texts = Iterator[tuple[str, str]]
 Find = Callable[[Path, Values], Iterator[str]]
 
 
-class Found(NamedTuple):
+class CheckResult(NamedTuple):
     """What a check found: its name, "passed", "failed" or "not run", in words, and what is wrong."""
 
     name: str
@@ -64,7 +64,7 @@ class Form:
     card: Callable[[Values], tuple[str, str]]
     differs: Callable[[str, str, str, Values], Iterator[str]]
     checks: tuple[ContentCheck, ...]
-    samples: Callable[[Path, Values, Sequence[str], str, Callable[[str], None]], Iterator[Found]]
+    samples: Callable[[Path, Values, Sequence[str], str, Callable[[str], None]], Iterator[CheckResult]]
 
     def text_problems(self, folder: Path, values: Values) -> Iterator[str]:
         """Yield where a text is not the one that this version of triport makes of the manifest."""
@@ -91,7 +91,7 @@ def other_version(values: Values) -> str:
     )
 
 
-def ran(file: str, run: Callable[[], Found]) -> Found:
+def ran(file: str, run: Callable[[], CheckResult]) -> CheckResult:
     """Return what running a file found; what it makes a runtime raise is a finding too.
 
     Raises:
@@ -100,8 +100,10 @@ def ran(file: str, run: Callable[[], Found]) -> Found:
     try:
         return run()
     except MissingRuntimeError as error:
-        return Found(f"sample: {file}", "not run", str(error).splitlines()[0])
+        return CheckResult(f"sample: {file}", "not run", str(error).splitlines()[0])
     except DeviceError:
         raise
     except Exception as error:  # a forged file may make a runtime raise anything
-        return Found(f"sample: {file}", "failed", "", (f"{file}: cannot be run: {short(str(error), 500)}",))
+        return CheckResult(
+            f"sample: {file}", "failed", "", (f"{file}: cannot be run: {short(str(error), 500)}",)
+        )

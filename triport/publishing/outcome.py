@@ -19,7 +19,7 @@ class PublishError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFolder:
     """A folder that was made.
 
     Attributes:

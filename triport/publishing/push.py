@@ -18,7 +18,7 @@ from . import manifest
 from .folder import BOOKKEEPING
 from .forms import form_of
 
-__all__ = ["Asked", "PushError", "Pushed", "check_repository", "push", "upload_list"]
+__all__ = ["PushError", "PushOptions", "Pushed", "check_repository", "push", "upload_list"]
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
@@ -28,7 +28,7 @@ class PushError(HubError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PushOptions:
     """What the user allows.
 
     Attributes:
@@ -119,7 +119,7 @@ def push(
     folder: Path,
     repository: str,
     progress: Callable[[str], None] = lambda step: None,
-    asked: Asked | None = None,
+    asked: PushOptions | None = None,
 ) -> Pushed:
     """Upload the manifest's files, in one commit.
 
@@ -133,7 +133,7 @@ def push(
     failure = None
     with connected(progress) as api:
         try:
-            return _pushed(api, folder, repository, progress, asked or Asked())
+            return _pushed(api, folder, repository, progress, asked or PushOptions())
         except PushError:
             raise
         except Exception as error:  # of huggingface_hub, of its HTTP client, of the network
@@ -146,7 +146,9 @@ def push(
     )
 
 
-def _pushed(api: Any, folder: Path, repository: str, progress: Callable[[str], None], asked: Asked) -> Pushed:
+def _pushed(
+    api: Any, folder: Path, repository: str, progress: Callable[[str], None], asked: PushOptions
+) -> Pushed:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     values = manifest.parsed(manifest.read(folder))
@@ -181,7 +183,7 @@ def _pushed(api: Any, folder: Path, repository: str, progress: Callable[[str], N
     )
 
 
-def _made_or_found(api: Any, repository: str, asked: Asked) -> _There:
+def _made_or_found(api: Any, repository: str, asked: PushOptions) -> _There:
     """Make the repository, or return what it has where there is one."""
     private = asked.private is not False
     refused: Any = None
@@ -222,7 +224,7 @@ def _check_allowed(
     there: _There,
     replaced: tuple[str, ...],
     others: tuple[str, ...],
-    asked: Asked,
+    asked: PushOptions,
 ) -> None:
     """Raise PushError where the upload would do what was not asked for."""
     state = "private" if there.private else "public"

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from triport.reference_models.errors import TriportError
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .outcome import Published, PublishError
+from .outcome import PublishedFolder, PublishError
 from .own.network import OwnNetwork
 from .own.publish import publish_network
-from .push import Asked, Pushed, check_repository, push, upload_list
+from .push import Pushed, PushOptions, check_repository, push, upload_list
 from .registered.publish import publish
 
 
@@ -26,7 +26,7 @@ class NotUploadedError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PublishRequest:
     """The options of `publish`.
 
     Attributes:
@@ -93,8 +93,8 @@ class Publication:
         listed: name and size of what would be uploaded, where only that was asked for.
     """
 
-    published: Published
-    request: Request
+    published: PublishedFolder
+    request: PublishRequest
     pushed: Pushed | None = None
     listed: tuple[tuple[str, int], ...] = ()
     schema_version: ClassVar[int] = SCHEMA_VERSION
@@ -115,7 +115,7 @@ class Publication:
         return {**made, "push": {**to, **self.pushed.to_dict()} if self.pushed else None}
 
 
-def run(request: Request, progress: Callable[[str], None] = lambda step: None) -> Publication:
+def run(request: PublishRequest, progress: Callable[[str], None] = lambda step: None) -> Publication:
     """Do what `publish` was asked for.
 
     Raises:
@@ -129,7 +129,7 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
         return Publication(done, request)
     if request.dry_run:
         return Publication(done, request, listed=tuple(upload_list(request.output)))
-    asked = Asked(
+    asked = PushOptions(
         None if request.public is None else not request.public, request.replace, request.delete_others
     )
     try:
@@ -140,7 +140,7 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
     return Publication(done, request, pushed)
 
 
-def _made(request: Request, progress: Callable[[str], None]) -> Published:
+def _made(request: PublishRequest, progress: Callable[[str], None]) -> PublishedFolder:
     if request.own is not None:
         return publish_network(
             request.source, request.output, request.own, license=request.license, progress=progress

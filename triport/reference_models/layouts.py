@@ -28,7 +28,7 @@ CLASSES = "classes"
 NOTICE = f"made by docs/generate.py: path, kind, shape of the weight ({CLASSES}: the number of outputs), bias"
 
 
-class Layer(NamedTuple):
+class ParametricLayer(NamedTuple):
     """One layer that owns parameters.
 
     `path` is the PyTorch module path, which is canonical. `kind` is "conv", "norm" or "dense";
@@ -47,7 +47,7 @@ def path_of(family: str) -> Path:
 
 
 @cache
-def stored_layers(family: str, config: str, num_classes: int) -> tuple[Layer, ...] | None:
+def stored_layers(family: str, config: str, num_classes: int) -> tuple[ParametricLayer, ...] | None:
     """Return the layers that are stored for a configuration, by its `repr`; None where it is not there."""
     rows = _sections(family).get(config)
     return None if rows is None else tuple(_layer(row, num_classes) for row in rows.splitlines())
@@ -67,10 +67,10 @@ def _sections(family: str) -> dict[str, str]:
     return found
 
 
-def _layer(row: str, num_classes: int) -> Layer:
+def _layer(row: str, num_classes: int) -> ParametricLayer:
     path, kind, sizes, *bias = row.split()
     shape = tuple(num_classes if size == CLASSES else int(size) for size in sizes.split(","))
-    return Layer(path, kind, shape, bool(bias))  # type: ignore[arg-type]
+    return ParametricLayer(path, kind, shape, bool(bias))  # type: ignore[arg-type]
 
 
 def text_of(layouts: Iterable[tuple[Any, str]]) -> str:
@@ -86,7 +86,7 @@ def text_of(layouts: Iterable[tuple[Any, str]]) -> str:
     return "\n\n".join((NOTICE, *sections)) + "\n"
 
 
-def rows_of(layers: Mapping[int, tuple[Layer, ...]]) -> str:
+def rows_of(layers: Mapping[int, tuple[ParametricLayer, ...]]) -> str:
     """Return the rows of one layout.
 
     Args:
@@ -112,7 +112,7 @@ def rows_of(layers: Mapping[int, tuple[Layer, ...]]) -> str:
     return rows
 
 
-def _size(layers: tuple[Layer, ...], index: int, axis: int) -> int | None:
+def _size(layers: tuple[ParametricLayer, ...], index: int, axis: int) -> int | None:
     """Return one size, None where there is no such layer or axis."""
     shape = layers[index].shape if index < len(layers) else ()
     return shape[axis] if axis < len(shape) else None

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .errors import TriportError, counted, listed
-from .layouts import Kind, Layer
+from .layouts import Kind, ParametricLayer
 
 _KINDS: dict[type[nn.Module], Kind] = {
     nn.Conv2d: "conv",
@@ -21,7 +21,7 @@ class LayoutError(TriportError):
     """A definition has a parameter that belongs to no kind of layer."""
 
 
-def layers_of(build: Callable[[int], nn.Module], num_classes: int) -> tuple[Layer, ...]:
+def layers_of(build: Callable[[int], nn.Module], num_classes: int) -> tuple[ParametricLayer, ...]:
     """Return the layers of the network that `build` makes for a number of outputs, in its own order.
 
     It is built on the meta device: no value is made and no memory taken.
@@ -40,7 +40,7 @@ def layers_of(build: Callable[[int], nn.Module], num_classes: int) -> tuple[Laye
         if kind is None or "weight" not in own or not own.keys() <= {"weight", "bias"}:
             problems.append(f"{path or 'the network itself'}: {type(module).__name__} with {', '.join(own)}")
             continue
-        found.append(Layer(path, kind, tuple(own["weight"].shape), "bias" in own))
+        found.append(ParametricLayer(path, kind, tuple(own["weight"].shape), "bias" in own))
     if problems:
         kinds = ", ".join(_KINDS.values())
         raise LayoutError(

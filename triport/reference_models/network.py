@@ -101,7 +101,7 @@ class Realisation:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowAxes:
     """Where the rows lie that a network computes each by itself: an axis of each input and of each output.
 
     An input without rows, which all of them share, is not listed.
@@ -151,7 +151,7 @@ class Network:
     outputs: tuple[str, ...]
     realisations: Mapping[Runtime, Realisation]
     sizes: Mapping[str, int] = field(default_factory=dict)
-    rows: Rows | None = None
+    rows: RowAxes | None = None
     left_out: tuple[str, ...] = ()
 
     @property

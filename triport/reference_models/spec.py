@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import TriportError
-from .layouts import Layer, path_of, stored_layers
+from .layouts import ParametricLayer, path_of, stored_layers
 from .program import program
 
 Runtime = Literal["mindspore", "pytorch", "onnx"]
@@ -170,7 +170,7 @@ class ModelSpec:
     same_weights_as: tuple[OtherGraph, ...] = ()
     architectures: tuple[Architecture, ...] = ()
 
-    def layers(self, num_classes: int | None = None) -> tuple[Layer, ...]:
+    def layers(self, num_classes: int | None = None) -> tuple[ParametricLayer, ...]:
         """Return every layer that owns parameters, in the PyTorch definition's order."""
         wanted = self.num_classes if num_classes is None else num_classes
         stored = stored_layers(self.family, repr(self.config), wanted)
@@ -209,7 +209,7 @@ class ModelSpec:
 
 
 @cache
-def _defined_layers(spec: ModelSpec, num_classes: int) -> tuple[Layer, ...]:
+def _defined_layers(spec: ModelSpec, num_classes: int) -> tuple[ParametricLayer, ...]:
     """Return the layers of a configuration that is not stored, of the PyTorch definition itself."""
     try:
         from .layouts_torch import layers_of

@@ -6,28 +6,28 @@ import numpy as np
 
 from triport.converters.formats import ArrayTensor, write_checkpoint
 from triport.converters.naming.constant_steps import Insert
-from triport.converters.naming.pair_names import PairNames, Row
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
+from triport.converters.naming.pair_names import PairNames, PairRow
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest, shapes_digest
 from triport.converters.naming.steps import Concatenate, Reorder, Squeeze, Transpose
 from triport.converters.naming.writing import write_names
 
 # a, in PyTorch: q, k, v apart, a norm, a 1x1 convolution; b, in MindSpore: packed, transposed, with a bias
 ROWS = PairNames(
     (
-        Row(("conv.weight",), ("embed.weight",), (Squeeze((2, 3)),)),
-        Row(("norm.weight",), ("ln.gamma",)),
-        Row(("norm.bias",), ("ln.beta",)),
-        Row(("norm.running_mean",), ("ln.moving_mean",)),
+        PairRow(("conv.weight",), ("embed.weight",), (Squeeze((2, 3)),)),
+        PairRow(("norm.weight",), ("ln.gamma",)),
+        PairRow(("norm.bias",), ("ln.beta",)),
+        PairRow(("norm.running_mean",), ("ln.moving_mean",)),
         *(
-            Row(
+            PairRow(
                 tuple(f"blocks.{block}.{one}.weight" for one in "qkv"),
                 (f"layer.{block + 1}.qkv.weight",),
                 (Transpose((1, 0)), Concatenate(1, (1, 1, 1))),
             )
             for block in range(2)
         ),
-        Row(("lstm.weight",), ("cell.weight",), (Reorder.of_gates("ifgo", "iofg"),)),
-        Row(("head.weight",), ("head.weight", "head.bias"), (Insert(1, "zeros", (3,)),)),
+        PairRow(("lstm.weight",), ("cell.weight",), (Reorder.of_gates("ifgo", "iofg"),)),
+        PairRow(("head.weight",), ("head.weight", "head.bias"), (Insert(1, "zeros", (3,)),)),
     ),
     kept_a=(("mask", "derived from the length"),),
 )
@@ -59,8 +59,8 @@ def names_file(names=ROWS, runtimes=("pytorch", "mindspore"), tensors=None, **pr
     tensors = arrays() if tensors is None else tensors
     there = names.forward(tensors)
     for net, runtime, found in zip(("a.py:net", "b.py:net"), runtimes, (tensors, there), strict=True):
-        sides.append(Side(net, runtime, shapes_sha256=shapes_digest(shapes_of(found))))
-    return NamesFile(names, *sides, Proof(**shown))
+        sides.append(NamedSide(net, runtime, shapes_sha256=shapes_digest(shapes_of(found))))
+    return NamesFile(names, *sides, MapProof(**shown))
 
 
 def write_map(folder, *args, **options):

@@ -14,7 +14,7 @@ from triport.converters.formats import open_checkpoint
 from triport.converters.naming.convert import NAMES_KEY
 from triport.converters.naming.fitting import NamesFitError
 from triport.converters.naming.one_way_steps import FoldBatchNorm
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.row_tensors import RowError
 from triport.converters.naming.steps import Transpose
 
@@ -75,7 +75,7 @@ def test_the_json_says_what_was_done(tmp_path, run_cli):
 @pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
 def test_the_type_is_kept_and_constants_get_it(tmp_path, dtype):
     kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
-    names = PairNames((*ROWS.rows, Row((), ("extra",), (Insert(0, "ones", (2,)),))))
+    names = PairNames((*ROWS.rows, PairRow((), ("extra",), (Insert(0, "ones", (2,)),))))
     given = arrays(dtype=kind)
     source = write_tensors(tmp_path / "source.safetensors", "pytorch", given)
     output = tmp_path / "moved.safetensors"
@@ -97,8 +97,8 @@ def test_values_are_converted_where_that_is_asked_for(tmp_path):
 def test_counters_go_with_the_norm_they_are_of(tmp_path):
     names = PairNames(
         (
-            Row(("bn.running_mean",), ("layer.0.norm.running_mean",)),
-            Row(("bn.weight",), ("layer.0.norm.weight",)),
+            PairRow(("bn.running_mean",), ("layer.0.norm.running_mean",)),
+            PairRow(("bn.weight",), ("layer.0.norm.weight",)),
         )
     )
     given = {"bn.weight": np.ones(2, "f4"), "bn.running_mean": np.zeros(2, "f4")}
@@ -213,7 +213,7 @@ def test_a_damaged_map_names_the_key(tmp_path, run_cli):
 def test_constants_do_not_make_a_file_of_any_size(tmp_path, run_cli):
     rows = (
         *ROWS.rows,
-        *(Row((), (f"x{one}",), (Insert(0, "zeros", (1 << 12, 1 << 12)),)) for one in range(9)),
+        *(PairRow((), (f"x{one}",), (Insert(0, "zeros", (1 << 12, 1 << 12)),)) for one in range(9)),
     )
     small = names_file()
     from triport.converters.naming.record import NamesFile, rows_digest
@@ -257,7 +257,7 @@ def test_other_shapes_than_those_that_were_proven_are_said(tmp_path):
 # --- where the names of both networks are the same ---
 
 
-BOTH = PairNames((Row(("w",), ("w",), (Transpose((1, 0)),)), Row(("v",), ("v",))))
+BOTH = PairNames((PairRow(("w",), ("w",), (Transpose((1, 0)),)), PairRow(("v",), ("v",))))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_which_way_a_map_is_read(tmp_path, shape, runtimes, to, into, expected):
 
 
 def test_equal_names_without_steps_need_no_direction(tmp_path):
-    names = PairNames((Row(("w",), ("w",)),))
+    names = PairNames((PairRow(("w",), ("w",)),))
     given = {"w": np.zeros((2, 2), "f4")}
     path = write_map(tmp_path, names, runtimes=("pytorch", "pytorch"), tensors=given)
     source = write_tensors(tmp_path / "x.safetensors", "pytorch", given)
@@ -300,7 +300,7 @@ def test_equal_names_without_steps_need_no_direction(tmp_path):
 
 FOLDED = PairNames(
     (
-        Row(
+        PairRow(
             ("c.weight", "n.weight", "n.bias", "n.running_mean", "n.running_var"),
             ("c.weight", "c.bias"),
             (FoldBatchNorm(0, 1e-5),),
@@ -337,7 +337,7 @@ def test_steps_that_make_nan_of_finite_values_are_refused(tmp_path, run_cli):
 
 
 def test_tied_weights_must_be_tied(tmp_path, run_cli):
-    names = PairNames((Row(("e",), ("e", "h"), (Repeat(2),)),))
+    names = PairNames((PairRow(("e",), ("e", "h"), (Repeat(2),)),))
     given = {"e": np.ones((2, 3), "f4")}
     path = write_map(tmp_path, names, tensors=given)
     apart = {"e": np.ones((2, 3), "f4"), "h": np.zeros((2, 3), "f4")}
@@ -357,7 +357,7 @@ def test_a_step_that_lost_a_value_would_be_found(tmp_path, monkeypatch):
 
 def test_memory_is_that_of_a_row(tmp_path):
     size = 1 << 20
-    names = PairNames(tuple(Row((f"w{i}",), (f"v{i}",), (Transpose((1, 0)),)) for i in range(12)))
+    names = PairNames(tuple(PairRow((f"w{i}",), (f"v{i}",), (Transpose((1, 0)),)) for i in range(12)))
     given = {f"w{i}": np.full((1024, size // 1024), i, "f4") for i in range(12)}
     path = write_map(tmp_path, names, tensors=given)
     source = write_tensors(tmp_path / "x.safetensors", "pytorch", given)

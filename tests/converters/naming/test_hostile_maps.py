@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.reading import parsed_names
 from triport.converters.naming.writing import names_text
 
@@ -21,7 +21,7 @@ TENSORS = {
     "b": np.ones(4, np.float32),
     "c": np.ones(4, np.float32),
 }
-PLAIN = PairNames((Row(("w",), ("v",)), Row(("b",), ("d",)), Row(("c",), ("e",))))
+PLAIN = PairNames((PairRow(("w",), ("v",)), PairRow(("b",), ("d",)), PairRow(("c",), ("e",))))
 GOOD = names_text(names_file(PLAIN, ("pytorch", "pytorch"), TENSORS))
 GROW = ["repeat 64", f"concatenate 0 {':'.join('1' * 64)}"]
 SHRINK = [f"split 0 {':'.join('1' * 64)}", "unify 64"]

@@ -9,10 +9,10 @@ import pytest
 from triport.converters.formats import FormatError
 from triport.converters.names import get_dialect, name_map
 from triport.converters.naming.constant_steps import Insert
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.patterns import PatternError, filled, read_values, value_texts
 from triport.converters.naming.reading import parsed_names, read_names
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest, shapes_digest
 from triport.converters.naming.steps import Concatenate, Transpose
 from triport.converters.naming.toml_table import NamesFileError
 from triport.converters.naming.writing import names_text, quoted, write_names
@@ -23,7 +23,10 @@ def names_file(names, **proof):
     """Return the file of a map that was proven."""
     shown = {"proven": True, "equal": True, "trials": 3, "rows_sha256": rows_digest(names), **proof}
     return NamesFile(
-        names, Side("a.py:net", "pytorch", "PyTorch 2.13"), Side("b.py:net", "mindspore"), Proof(**shown)
+        names,
+        NamedSide("a.py:net", "pytorch", "PyTorch 2.13"),
+        NamedSide("b.py:net", "mindspore"),
+        MapProof(**shown),
     )
 
 
@@ -31,13 +34,13 @@ def of_dialects(model, mindspore, pytorch):
     spec = get_model(model)
     first = name_map(spec, get_dialect(spec, mindspore, "mindspore"))
     second = name_map(spec, get_dialect(spec, pytorch, "pytorch"))
-    return PairNames(tuple(Row((first[name],), (second[name],)) for name in first))
+    return PairNames(tuple(PairRow((first[name],), (second[name],)) for name in first))
 
 
 TRANSFORMER = PairNames(
     (
         *(
-            Row(
+            PairRow(
                 tuple(f"h.{block}.{one}.weight" for one in "qkv"),
                 (f"blocks.{block}.attn.qkv.weight",),
                 (Transpose((1, 0)), Concatenate(0, (8, 8, 8))),
@@ -45,20 +48,20 @@ TRANSFORMER = PairNames(
             )
             for block in range(12)
         ),
-        Row((), ("head.bias",), (Insert(0, "zeros", (10,)),), "a has none"),
-        Row(("wte",), ("embed.weight",)),
+        PairRow((), ("head.bias",), (Insert(0, "zeros", (10,)),), "a has none"),
+        PairRow(("wte",), ("embed.weight",)),
     ),
     kept_b=(("blocks.0.mask", "derived from the length"),),
 )
 ODD = PairNames(
     (
-        Row(('a"b\\c',), ("{x}{{1}}",)),
-        Row(("line\nend\x1b[31m\x7f",), ("\u202egnp.\U0001f600",)),
-        Row(("",), (" ",)),
-        Row(("001", "x01.1"), ("1", "x1.01")),
-        Row(("99999999999999999999.w",), ("9" * 12,)),
-        *(Row((f"p{one}",), (f"q{(one * 7) % 20}",)) for one in range(20)),
-        *(Row((f"l{one + 1}.{one % 3}",), (f"m{one}.{{{one}}}",)) for one in range(9)),
+        PairRow(('a"b\\c',), ("{x}{{1}}",)),
+        PairRow(("line\nend\x1b[31m\x7f",), ("\u202egnp.\U0001f600",)),
+        PairRow(("",), (" ",)),
+        PairRow(("001", "x01.1"), ("1", "x1.01")),
+        PairRow(("99999999999999999999.w",), ("9" * 12,)),
+        *(PairRow((f"p{one}",), (f"q{(one * 7) % 20}",)) for one in range(20)),
+        *(PairRow((f"l{one + 1}.{one % 3}",), (f"m{one}.{{{one}}}",)) for one in range(9)),
     )
 )
 
@@ -71,7 +74,7 @@ ODD = PairNames(
         (of_dialects("inception_v4", "mindcv", "timm"), 100),
         (TRANSFORMER, 50),
         (ODD, 60),
-        (PairNames((Row(("a",), ("b",)),), ("left.1", "left.2"), ("l",)), 40),
+        (PairNames((PairRow(("a",), ("b",)),), ("left.1", "left.2"), ("l",)), 40),
     ],
     ids=["res2net50", "regnet", "inception", "transformer", "odd names", "not complete"],
 )
@@ -125,7 +128,7 @@ def test_any_renaming_reads_back(seed):
     if seed % 2:
         random.shuffle(second)
     kept = random.permutation(24)[: int(random.integers(1, 25))]
-    names = PairNames(tuple(Row((first[one],), (second[one],)) for one in kept))
+    names = PairNames(tuple(PairRow((first[one],), (second[one],)) for one in kept))
     assert rows_digest(parsed_names(names_text(names_file(names))).names) == rows_digest(names)
 
 
@@ -260,7 +263,7 @@ def test_a_name_that_is_no_text_is_not_written(tmp_path):
     path = tmp_path / "NAMES.toml"
     path.write_text("before")
     with pytest.raises(NamesFileError, match="half of a character"):
-        write_names(path, names_file(PairNames((Row(("a\ud800",), ("b",)),))))
+        write_names(path, names_file(PairNames((PairRow(("a\ud800",), ("b",)),))))
     assert path.read_text() == "before" and len(list(tmp_path.iterdir())) == 1
 
 

@@ -15,8 +15,8 @@ from triport.converters.names import (
     reference_dialect,
 )
 from triport.converters.naming.dialect_rows import dialect_rows
-from triport.converters.naming.pair_names import PairNames, Row
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest
+from triport.converters.naming.pair_names import PairNames, PairRow
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest
 from triport.converters.naming.scaffold import ScaffoldError, check_family, scaffold_of
 from triport.converters.naming.steps import Transpose
 from triport.reference_models import layouts
@@ -28,9 +28,9 @@ def pair_of(model, runtimes=("mindspore", "pytorch")):
     spec = get_model(model)
     shapes = canonical_shapes(spec)
     sides = [name_map(spec, reference_dialect(spec, runtime)) for runtime in runtimes]
-    names = PairNames(tuple(Row((sides[0][name],), (sides[1][name],)) for name in shapes))
-    proof = Proof(True, True, trials=3, rows_sha256=rows_digest(names))
-    found = NamesFile(names, *(Side(f"{one}.py:net", one) for one in runtimes), proof)
+    names = PairNames(tuple(PairRow((sides[0][name],), (sides[1][name],)) for name in shapes))
+    proof = MapProof(True, True, trials=3, rows_sha256=rows_digest(names))
+    found = NamesFile(names, *(NamedSide(f"{one}.py:net", one) for one in runtimes), proof)
     return found, tuple({side[name]: shape for name, shape in shapes.items()} for side in sides)
 
 
@@ -90,7 +90,7 @@ def test_rows_are_those_that_a_person_writes():
 def test_any_paths_are_led_right(seed):
     import numpy as np
 
-    from triport.converters.names import Row as DialectRow
+    from triport.converters.names import NameRow as DialectRow
 
     random = np.random.default_rng(seed)
     mine = [f"a{i}.{j}.c" for i in range(4) for j in range(5)]
@@ -106,13 +106,13 @@ def test_any_paths_are_led_right(seed):
 def test_what_rows_cannot_say_is_left_to_a_person(loaded):
     found, shapes = pair_of("res2net_digits")
     rows = [
-        Row(row.a, row.b, (Transpose((1, 0)),)) if row.b == ("fc.weight",) else row
+        PairRow(row.a, row.b, (Transpose((1, 0)),)) if row.b == ("fc.weight",) else row
         for row in found.names.rows
     ]
-    rows.append(Row(("scale",), ("scale",)))
+    rows.append(PairRow(("scale",), ("scale",)))
     shapes[1]["scale"] = (1,)
     shapes[1]["norm.weight"] = (3,)
-    names = PairNames((*rows, Row(("norm.gamma",), ("norm.weight",))))
+    names = PairNames((*rows, PairRow(("norm.gamma",), ("norm.weight",))))
     changed = NamesFile(names, found.a, found.b, found.proof)
     scaffold = scaffold_of(changed, shapes, "odd", 32)
     assert any("fc.weight: lies otherwise in the other network (transpose 1 0)" in n for n in scaffold.notes)
@@ -126,7 +126,7 @@ def test_what_rows_cannot_say_is_left_to_a_person(loaded):
 def test_a_text_from_a_network_cannot_become_code(loaded):
     found, shapes = pair_of("res2net_digits")
     evil = 'x"""\nraise SystemExit\n"""\u2028'
-    changed = NamesFile(found.names, Side(evil, "mindspore"), Side(evil, "pytorch"), found.proof)
+    changed = NamesFile(found.names, NamedSide(evil, "mindspore"), NamedSide(evil, "pytorch"), found.proof)
     assert loaded(scaffold_of(changed, shapes, "evil", 32)).name == "evil"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from triport.converters.naming.constant_steps import Crop, Insert, Remove, Unify
 from triport.converters.naming.one_way_steps import FoldBatchNorm, SpectralNorm, Sum, WeightNorm
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.step import StepError
 from triport.converters.naming.step_texts import KINDS, Only, parsed_step
 from triport.converters.naming.steps import (
@@ -179,7 +179,7 @@ def test_an_identity_kernel_changes_nothing_in_groups():
 def test_a_row_of_several_steps_is_undone():
     """q, k and v as Keras keeps them, a kernel (in, heads, size) each, are one matrix head by head."""
     random = np.random.default_rng(0)
-    row = Row(
+    row = PairRow(
         ("q", "k", "v"),
         ("qkv",),
         (
@@ -214,9 +214,9 @@ def test_a_whole_map_is_undone():
     random = np.random.default_rng(1)
     names = PairNames(
         (
-            Row(("w",), ("kernel",), (Transpose((1, 0)),)),
-            Row(("q", "v"), ("qkv_bias",), (Insert(1, "zeros", (2,)), Concatenate(0, (1, 1, 1)))),
-            Row((), ("bias",), (Insert(0, "zeros", (3,)),)),
+            PairRow(("w",), ("kernel",), (Transpose((1, 0)),)),
+            PairRow(("q", "v"), ("qkv_bias",), (Insert(1, "zeros", (2,)), Concatenate(0, (1, 1, 1)))),
+            PairRow((), ("bias",), (Insert(0, "zeros", (3,)),)),
         )
     )
     given = {"w": values(random, 3, 2), "q": values(random, 2), "v": values(random, 2)}

@@ -8,7 +8,7 @@ from safetensors.numpy import save
 
 from triport.converters.convert import convert
 from triport.converters.formats import FormatError, open_checkpoint
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.sources import SourceError, locate
 from triport.converters.sources.kinds.hub_name import takes
 from triport.converters.sources.repository import Repository, repository_at
@@ -21,7 +21,7 @@ CONFIG = json.dumps({"architecture": "res2net_digits", "num_classes": 10}).encod
 def weights(tmp_path_factory):
     """The shipped model as safetensors."""
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    convert(None, Request(to="pytorch", output=path))
+    convert(None, ConvertRequest(to="pytorch", output=path))
     return path.read_bytes()
 
 

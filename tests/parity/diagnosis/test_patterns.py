@@ -11,7 +11,7 @@ from triport.converters.comparison import Difference
 from triport.converters.statements.preparation import Preparation
 from triport.parity.diagnosis import preparation
 from triport.parity.diagnosis.patterns import order_of_rows, pattern_of
-from triport.parity.diagnosis.weights import Changed, changed_weights, sentence_of
+from triport.parity.diagnosis.weights import ChangedTensor, changed_weights, sentence_of
 from triport.reference_models.spec import get_model
 
 RANDOM = np.random.default_rng(5)
@@ -110,7 +110,7 @@ def test_parameters_that_took_each_others_place():
 
 def test_several_tensors_are_spoken_of_as_several():
     pattern = pattern_of(KERNEL, np.zeros_like(KERNEL))
-    changed = [Changed(Difference(name, "value", "", ""), pattern) for name in ("a.running_mean", "b")]
+    changed = [ChangedTensor(Difference(name, "value", "", ""), pattern) for name in ("a.running_mean", "b")]
 
     assert "a.running_mean and 1 more are 0 everywhere: they have their initial" in sentence_of(changed, 9)
     assert "b is 0 everywhere: it has its initial value" in str(changed[1])

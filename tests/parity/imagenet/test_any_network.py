@@ -17,7 +17,7 @@ from tests.parity.imagenet.brightness import (
     write_onnx,
 )
 from triport.converters.formats import file_sha256
-from triport.parity.imagenet.blocks import Block, confidence_of
+from triport.parity.imagenet.blocks import ScoredBlock, confidence_of
 from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.mistakes import Mistakes, WorstImage
 
@@ -261,11 +261,11 @@ def test_calibration_by_hand(images):
     mistakes = Mistakes(dataset)
     classes = np.array([[[0, 1]], [[1, 0]]], np.int32)
     logits = np.zeros((2, 1, 2), np.float32)
-    mistakes.add(Block(0, np.zeros((2, 16), np.uint8), classes, logits, np.array([[0.95], [0.95]])))
+    mistakes.add(ScoredBlock(0, np.zeros((2, 16), np.uint8), classes, logits, np.array([[0.95], [0.95]])))
     # one of two right at a confidence of 0.95
     assert mistakes.calibration_error_percent == pytest.approx(45.0)
     assert mistakes.worst() == [WorstImage(1, 0, 1, 0.95)]
-    mistakes.add(Block(2, np.zeros((2, 16), np.uint8), classes, logits))
+    mistakes.add(ScoredBlock(2, np.zeros((2, 16), np.uint8), classes, logits))
     assert (mistakes.images, mistakes.known) == (4, 2) and mistakes.worst()[-1].confidence is None
 
 

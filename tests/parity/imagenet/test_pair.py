@@ -8,7 +8,7 @@ from triport.parity.imagenet.blocks import Contender
 from triport.parity.imagenet.dataset import open_dataset
 from triport.parity.imagenet.evaluate import Scoring, score
 from triport.parity.imagenet.pair import PairTally, mcnemar_exact
-from triport.parity.imagenet.pair_page import Side, pair_page
+from triport.parity.imagenet.pair_page import PageSide, pair_page
 from triport.parity.imagenet.report import pair_summary, pair_verdict
 
 
@@ -90,7 +90,7 @@ def test_the_same_decoded_batches(dataset):
 
 def test_page_shows_the_flips(dataset):
     (a, b), pair = pair_of(dataset, 20)
-    page = pair_page(Side("A", "first", a), Side("B", "<second>", b), pair).replace("<wbr>", "")
+    page = pair_page(PageSide("A", "first", a), PageSide("B", "<second>", b), pair).replace("<wbr>", "")
     assert page.count("data:image/jpeg;base64,") == 20
     assert "&lt;second&gt;" in page and "A is better" in page
     assert all(dataset.samples[flip.position].name in page for flip in pair.flips)

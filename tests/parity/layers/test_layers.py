@@ -13,7 +13,7 @@ from triport.converters.onnx_export.from_torch import FROM_TORCH
 from triport.parity.batches import random_batch
 from triport.parity.layers import onnx_apart, onnx_taps
 from triport.parity.layers.pairs import paired_paths
-from triport.parity.layers.reference import Reference
+from triport.parity.layers.reference import StepReference
 from triport.parity.layers.trace import layers_of
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.onnx import OnnxRunner
@@ -52,7 +52,7 @@ def references(parameters):
     exact = PyTorchRunner(of_model(SPEC, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(SPEC, 10), parameters)
     batch = {"input": random_batch(SPEC)}
-    return {alone: Reference(exact, rounded, batch, alone=alone) for alone in (False, True)}
+    return {alone: StepReference(exact, rounded, batch, alone=alone) for alone in (False, True)}
 
 
 def wrong(parameters):
@@ -185,7 +185,7 @@ def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     runner = OnnxRunner(model.SerializeToString(), of_model(spec, 10), keep_model=True)
     for alone in (False, True):
         found = layers_of(
-            runner, Reference(exact, rounded, {"input": random_batch(spec)}, alone=alone), alone=alone
+            runner, StepReference(exact, rounded, {"input": random_batch(spec)}, alone=alone), alone=alone
         )
         assert found.passed, found.parting
         assert len(found.steps) > 110
@@ -199,7 +199,7 @@ def test_a_library_may_compute_a_sigmoid_otherwise():
     parameters = random_parameters(spec, 10, seed=1)
     exact = PyTorchRunner(of_model(spec, 10), parameters, dtype="float64")
     rounded = PyTorchRunner(of_model(spec, 10), parameters)
-    reference = Reference(exact, rounded, {"input": random_batch(spec, 2, 1, 75)}, seed=1)
+    reference = StepReference(exact, rounded, {"input": random_batch(spec, 2, 1, 75)}, seed=1)
     found = layers_of(MindSporeRunner(of_model(spec, 10), parameters), reference)
     assert found.passed, found.parting
     sigmoids = [step for step in found.steps if step.kind == "Sigmoid"]

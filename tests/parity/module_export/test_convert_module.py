@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from tests.parity.module_export import networks
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.torch_export import exporters, write
 from triport.converters.torch_export.exporters import DYNAMO, EXPORTERS, TORCHSCRIPT, NotExportedError
 from triport.converters.torch_export.network import ModuleError
@@ -42,7 +42,9 @@ def refuse(*given: Any, **options: Any) -> Any:
 
 
 def convert(module: Any, path: Path, *inputs: str, **options: Any) -> Any:
-    return convert_module(module, type(module).__name__, Request("onnx", path, inputs=inputs, **options))
+    return convert_module(
+        module, type(module).__name__, ConvertRequest("onnx", path, inputs=inputs, **options)
+    )
 
 
 def run(path: Path, *arrays: np.ndarray) -> list[np.ndarray]:
@@ -327,7 +329,7 @@ def test_checkpoint_of_another_module(tmp_path: Path) -> None:
     ],
 )
 def test_bad_usage(options: dict[str, Any], message: str, tmp_path: Path) -> None:
-    request = Request("onnx", tmp_path / "net.onnx", inputs=("1x8",))
+    request = ConvertRequest("onnx", tmp_path / "net.onnx", inputs=("1x8",))
     with pytest.raises(TriportError, match=message):
         convert_module(networks.HardCoded(), "net", dataclasses.replace(request, **options))
     assert list(tmp_path.iterdir()) == []
@@ -342,7 +344,7 @@ def test_the_default_output_replaces_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     Path("Branch.onnx").write_text("mine")
     with pytest.raises(ConvertModuleError, match="is there already"):
-        convert_module(networks.Branch(), "Branch", Request("onnx", inputs=("1x8",)))
+        convert_module(networks.Branch(), "Branch", ConvertRequest("onnx", inputs=("1x8",)))
     assert Path("Branch.onnx").read_text() == "mine"
 
 
@@ -417,6 +419,8 @@ class Counting(torch.nn.Module):
 
 def test_what_a_module_writes_into_its_buffers_is_put_back(tmp_path: Path) -> None:
     module = Counting().eval()
-    done = convert_module(module, "Net", Request(to="onnx", output=tmp_path / "x.onnx", inputs=("2x3",)))
+    done = convert_module(
+        module, "Net", ConvertRequest(to="onnx", output=tmp_path / "x.onnx", inputs=("2x3",))
+    )
     assert done.output is not None
     assert module.calls.item() == 3

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import triport
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.parity.pairing.parting import substituted
 
 from .cases import Case, moved, same
@@ -252,4 +252,4 @@ def test_a_layer_that_is_the_only_one_of_its_size_may_be_behind_any_code():
     case = RIGHT[5]
     a, _ = sides(case)
     rows = rows_of(a, same).rows
-    assert run(case, PairNames(tuple(Row(row.a, row.b) for row in rows))).is_proof
+    assert run(case, PairNames(tuple(PairRow(row.a, row.b) for row in rows))).is_proof

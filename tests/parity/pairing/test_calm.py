@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.networks.input_specs import parse_input
 from triport.parity.pairing.calm import calm_statistics
 from triport.parity.pairing.comparing import apart
@@ -35,7 +35,7 @@ def side(module, inputs="2x4x4x4"):
 def drawn(is_calm):
     a, b = side(growing()), side(growing())
     draw = Draw(
-        a, PairNames(tuple(Row((name,), (name,)) for name in a.parameters)), {}, {}, 0, is_calm=is_calm
+        a, PairNames(tuple(PairRow((name,), (name,)) for name in a.parameters)), {}, {}, 0, is_calm=is_calm
     )
     draw.give(b)
     return a, b, draw.feed()

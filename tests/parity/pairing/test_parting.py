@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 import triport
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.steps import Transpose
 from triport.parity.pairing.parting import substituted
 
@@ -28,7 +28,7 @@ def rows_of(a, truth):
         b: next(name for name, array in values.items() if array is one or one.base is array)
         for b, one in found.items()
     }
-    return PairNames(tuple(Row((first,), (second,)) for second, first in names.items()))
+    return PairNames(tuple(PairRow((first,), (second,)) for second, first in names.items()))
 
 
 def parted(case):
@@ -68,7 +68,7 @@ MOST = 12  # wrong maps of each sort, of a case
 def exchanged(rows, places):
     """Return the rows with the second side's names of some places exchanged: `places` has pairs of them."""
     other = {one: two for pair in places for one, two in (pair, pair[::-1])}
-    return PairNames(tuple(Row(row.a, rows[other.get(at, at)].b) for at, row in enumerate(rows)))
+    return PairNames(tuple(PairRow(row.a, rows[other.get(at, at)].b) for at, row in enumerate(rows)))
 
 
 def tensors_exchanged(rows, shapes):
@@ -90,7 +90,7 @@ def square_transposed(rows, shapes):
     for at, row in enumerate(rows):
         shape = shapes[row.a[0]]
         if len(shape) >= 2 and shape[0] == shape[1]:
-            turned = Row(row.a, row.b, (Transpose((1, 0, *range(2, len(shape)))),))
+            turned = PairRow(row.a, row.b, (Transpose((1, 0, *range(2, len(shape)))),))
             yield PairNames((*rows[:at], turned, *rows[at + 1 :])), {row.a[0]}
 
 

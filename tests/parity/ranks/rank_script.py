@@ -12,7 +12,7 @@ import numpy as np
 from triport.parity.imagenet import rows as rows_of
 from triport.parity.imagenet import sharding
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample
-from triport.parity.imagenet.decoding import Batch
+from triport.parity.imagenet.decoding import DecodedBatch
 from triport.parity.imagenet.evaluate import evaluate
 from triport.parity.imagenet.rows import RowFile
 from triport.parity.ranks.launch import join
@@ -32,7 +32,9 @@ def numbered(groups, profiles, workers):
     for position, samples in groups:
         numbers = np.arange(position, position + len(samples))
         digests = np.array([list(rows_of.digest_of(content_of(sample))) for sample in samples], np.uint8)
-        yield Batch(position, samples, digests, {PROFILE: numbers.astype(np.float32)[:, None, None, None]})
+        yield DecodedBatch(
+            position, samples, digests, {PROFILE: numbers.astype(np.float32)[:, None, None, None]}
+        )
 
 
 class Numbers:

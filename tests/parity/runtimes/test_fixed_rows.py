@@ -10,13 +10,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from triport.parity.runtimes.onnx import OnnxRunner
-from triport.reference_models.network import Input, Network, Rows
+from triport.reference_models.network import Input, Network, RowAxes
 
 NOTE = (
     "takes {} at a time, no more and no fewer: any other batch is fed in such pieces, the last one filled up "
     "with the first rows"
 )
-NETWORK = Network("rows", (Input("x", ("N", 3), "float32"),), ("y",), {}, rows=Rows({"x": 0}, {"y": 0}))
+NETWORK = Network("rows", (Input("x", ("N", 3), "float32"),), ("y",), {}, rows=RowAxes({"x": 0}, {"y": 0}))
 
 
 def model_of(rows: int | str) -> bytes:

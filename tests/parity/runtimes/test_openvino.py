@@ -17,7 +17,7 @@ from triport.parity.runtimes import openvino, runtime_called
 from triport.parity.runtimes.openvino import OpenVinoError, OpenVinoRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
 from triport.parity.subjects.random_weights import random_parameters
-from triport.reference_models.network import Input, Network, Rows
+from triport.reference_models.network import Input, Network, RowAxes
 from triport.reference_models.spec import get_model
 
 ROOT = Path(__file__).parents[3]
@@ -135,7 +135,7 @@ def small_network(rows, outputs=("y",), dtype="float32"):
     onnx.checker.check_model(model)
     given = Input("x", ("N", 3), dtype)
     return Network(
-        "double", (given,), tuple(outputs), {}, {"N": 2}, Rows({"x": 0}, dict.fromkeys(outputs, 0))
+        "double", (given,), tuple(outputs), {}, {"N": 2}, RowAxes({"x": 0}, dict.fromkeys(outputs, 0))
     ), (model.SerializeToString())
 
 

@@ -17,7 +17,7 @@ from triport.parity.options import Options
 from triport.parity.reports.record import json_of
 from triport.parity.runtimes import mindspore
 from triport.parity.subjects.asked import subjects_of
-from triport.parity.subjects.loading import Shape, check, loaded_of
+from triport.parity.subjects.loading import FeedShape, check, loaded_of
 from triport.parity.worker import deciding, process
 from triport.parity.worker.deciding import worker_for
 from triport.parity.worker.failures import RaisedThereError
@@ -95,8 +95,8 @@ def unlike(there, here, place=""):
 
 
 def test_the_report_is_the_one_of_a_single_process(worker, subject):
-    here = check(subject, Options(), Shape(2))
-    there = check(subject, Options(), Shape(2), worker=worker)
+    here = check(subject, Options(), FeedShape(2))
+    there = check(subject, Options(), FeedShape(2), worker=worker)
     apart = unlike(without_seconds(json_of([there])), without_seconds(json_of([here])))
     assert not apart, apart
     pairs = {pair.candidate: pair for pair in there.pairs}
@@ -114,7 +114,7 @@ def test_wrong_values_are_found_there_as_here(worker, subject, monkeypatch):
         return send(connection, words, arrays)
 
     monkeypatch.setattr(process, "send", moved)
-    report = check(subject, Options(runtimes=("mindspore",)), Shape(2), worker=worker)
+    report = check(subject, Options(runtimes=("mindspore",)), FeedShape(2), worker=worker)
     assert [pair.passed for pair in report.pairs] == [False]
 
 

@@ -69,9 +69,13 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read what was typed; of an option that is not there, say which one may be meant."""
+        """Read what was typed; say which option an unknown one may mean, and what a missing one is."""
         try:
             return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            if not isinstance(error.param, click.Option) or error.message:
+                raise
+            raise click.MissingParameter(error.param.help, ctx=error.ctx, param=error.param) from None
         except click.NoSuchOption as error:
             known = [name for one in self.params if isinstance(one, click.Option) for name in one.opts]
             likely = " or ".join(map(repr, options_meant(error.option_name, known)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .command import OutputFile
-from .words import RUNTIME_ALIASES, RUNTIMES, Device, Word
+from .words import RUNTIME_ALIASES, RUNTIMES, DeviceWord, Word
 
 RUNTIME = Word("runtime", RUNTIMES, RUNTIME_ALIASES)
 JSON = click.option(
@@ -24,7 +24,7 @@ OFFLINE = click.option(
 )
 DEVICE = click.option(
     "--device",
-    type=Device(),
+    type=DeviceWord(),
     default="cpu",
     show_default=True,
     metavar="cpu|cuda[:i]|npu[:i]",

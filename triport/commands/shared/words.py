@@ -94,7 +94,7 @@ class Word(click.ParamType):
         return _beginning(incomplete, self.known())
 
 
-class Device(click.ParamType):
+class DeviceWord(click.ParamType):
     """A device, or an alias of its kind: gpu, gpu:1, ascend."""
 
     name = "device"

@@ -62,7 +62,7 @@ class SourceFile:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags, dir_fd=dir_fd)
             status = os.fstat(self._fd)
         except FileNotFoundError:
-            raise FormatError(f"{self.path}: no such file; {_hint(self.path)}") from None
+            raise FormatError(f"{self.path}: no such file; {missing_file_hint(self.path)}") from None
         except PermissionError:
             raise FormatError(f"{self.path}: no permission to read the file") from None
         except (OSError, ValueError) as error:
@@ -189,7 +189,7 @@ def is_pattern(path: str) -> bool:
     return bool(set(path) & set("*?"))
 
 
-def _hint(path: str) -> str:
+def missing_file_hint(path: str) -> str:
     """Return what to do about a file that is not there: the names beside it that are like its own."""
     if is_pattern(path):
         return PATTERN_HINT

@@ -8,14 +8,14 @@ from itertools import accumulate
 import numpy as np
 
 from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
-from triport.converters.graphs.flow import IMAGES, Step, Value
-from triport.converters.graphs.values import Asked, Known, Parameter, Pieces, Rule, Unread
+from triport.converters.graphs.flow import IMAGES, FlowStep, Value
+from triport.converters.graphs.values import Known, KnownInputs, Parameter, Pieces, Rule, Unread
 
 
-def _same_values(node: Asked) -> Known | None:
+def _same_values(node: KnownInputs) -> Known | None:
     """A node that changes nothing of what it is given."""
     value = node.given(0)
-    if node.op == "Dropout" and isinstance(value, Step):
+    if node.op == "Dropout" and isinstance(value, FlowStep):
         training = node.constant(2)
         return None if training is not None and training.any() else value
     if node.op == "Cast":  # float32 of float32; of what a Cast has rounded before it is not
@@ -23,18 +23,18 @@ def _same_values(node: Asked) -> Known | None:
             return None
         if isinstance(value, Parameter):
             return value._replace(precision="")
-        return value if isinstance(value, Step) and not value.op.startswith("cast") else None
-    if node.op == "CastLike" and isinstance(value, Step | Constant):
-        return value if isinstance(node.given(1), Step | Parameter) else None
-    return value if isinstance(value, Step | Parameter) else None
+        return value if isinstance(value, FlowStep) and not value.op.startswith("cast") else None
+    if node.op == "CastLike" and isinstance(value, FlowStep | Constant):
+        return value if isinstance(node.given(1), FlowStep | Parameter) else None
+    return value if isinstance(value, FlowStep | Parameter) else None
 
 
-def _other_shape(node: Asked) -> Known | None:
+def _other_shape(node: KnownInputs) -> Known | None:
     """Flatten, Reshape, Squeeze, Unsqueeze: nothing, of what has one value for each channel."""
     value = node.given(0)
     if isinstance(value, Parameter):
         return value if node.op != "Flatten" and not value.turned else None
-    if not isinstance(value, Step):
+    if not isinstance(value, FlowStep):
         return None
     shape = value.shape
     pooled = len(shape) == 2 or (len(shape) == 4 and shape[2:] == (1, 1))
@@ -56,30 +56,32 @@ def _other_shape(node: Asked) -> Known | None:
     if changed == shape:
         return value
     # a step of its own in memory, the same one in the normal form
-    return Step(value.op, value.attributes, value.inputs, value.layer, value.origin, changed, value.precision)
+    return FlowStep(
+        value.op, value.attributes, value.inputs, value.layer, value.origin, changed, value.precision
+    )
 
 
-def _transpose(node: Asked) -> Known | None:
+def _transpose(node: KnownInputs) -> Known | None:
     value, perm = node.given(0), tuple(node.told.get("perm", ()))
     if isinstance(value, Parameter):
         if len(value.shape) == 2 and perm in ((), (1, 0)):
             return value._replace(turned=not value.turned)
         return None
-    if not isinstance(value, Step):
+    if not isinstance(value, FlowStep):
         return None
     if value.op == IMAGES and perm == (0, 3, 1, 2):  # images laid out as TensorFlow has them
         n, h, w, c = value.shape
-        return Step(IMAGES, shape=(n, c, h, w))
+        return FlowStep(IMAGES, shape=(n, c, h, w))
     if perm and list(perm) == sorted(perm):
         return value
     return None
 
 
-def _shape(node: Asked) -> Known | None:
+def _shape(node: KnownInputs) -> Known | None:
     value = node.given(0)
     if isinstance(value, Parameter):
         sizes: tuple[int | None, ...] = value.shape[::-1] if value.turned else value.shape
-    elif isinstance(value, Step) and value.shape:
+    elif isinstance(value, FlowStep) and value.shape:
         sizes = value.shape
     elif isinstance(value, Constant):
         sizes = value.values.shape
@@ -89,7 +91,7 @@ def _shape(node: Asked) -> Known | None:
     return Constant(np.array(known[node.told.get("start", 0) : node.told.get("end")]), True)
 
 
-def _constant(node: Asked) -> Known | None:
+def _constant(node: KnownInputs) -> Known | None:
     for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
         if name in node.told:
             value = node.told[name]
@@ -97,14 +99,14 @@ def _constant(node: Asked) -> Known | None:
     return Unread(node.origin)
 
 
-def _take(x: Step, start: int, count: int, node: Asked) -> Step:
+def _take(x: FlowStep, start: int, count: int, node: KnownInputs) -> FlowStep:
     if start == 0 and count == x.shape[1]:
         return x
     told: dict[str, Value] = {"start": float(start), "count": float(count)}
-    return Step("take", told, (x,), origin=node.origin, shape=(x.shape[0], count, *x.shape[2:]))
+    return FlowStep("take", told, (x,), origin=node.origin, shape=(x.shape[0], count, *x.shape[2:]))
 
 
-def _split(node: Asked) -> Known | list[Known] | None:
+def _split(node: KnownInputs) -> Known | list[Known] | None:
     x = node.step()
     if x is None or len(x.shape) < 2 or x.shape[1] is None:
         return None
@@ -128,7 +130,7 @@ def _split(node: Asked) -> Known | list[Known] | None:
     return Pieces(tuple(pieces)) if node.op == "SplitToSequence" else [*pieces]
 
 
-def _piece(node: Asked) -> Known | None:
+def _piece(node: KnownInputs) -> Known | None:
     pieces, index = node.given(0), node.numbers(1)
     if not isinstance(pieces, Pieces) or index is None or len(index) != 1:
         return None
@@ -136,7 +138,7 @@ def _piece(node: Asked) -> Known | None:
     return pieces.steps[at] if -len(pieces.steps) <= at < len(pieces.steps) else None
 
 
-def _slice(node: Asked) -> Known | None:
+def _slice(node: KnownInputs) -> Known | None:
     x = node.step()
     if x is None or len(x.shape) < 2 or x.shape[1] is None:
         return None
@@ -154,8 +156,8 @@ def _slice(node: Asked) -> Known | None:
     return _take(x, start, max(end - start, 0), node)
 
 
-def _concat(node: Asked) -> Known | None:
-    steps = [one for one in node.inputs if isinstance(one, Step)]
+def _concat(node: KnownInputs) -> Known | None:
+    steps = [one for one in node.inputs if isinstance(one, FlowStep)]
     if len(steps) != len(node.inputs) or not steps or len(steps[0].shape) < 2:
         return None
     if node.told.get("axis") not in (1, 1 - len(steps[0].shape)):
@@ -163,7 +165,7 @@ def _concat(node: Asked) -> Known | None:
     channels = [step.shape[1] if len(step.shape) > 1 else None for step in steps]
     total = None if None in channels else sum(size for size in channels if size)
     shape = (None, total, *steps[0].shape[2:])
-    return Step("concat", {}, tuple(steps), origin=node.origin, shape=shape)
+    return FlowStep("concat", {}, tuple(steps), origin=node.origin, shape=shape)
 
 
 RULES: dict[str, Rule] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from triport.converters.graphs.flow import Flow, Step, in_order
+from triport.converters.graphs.flow import Flow, FlowStep, in_order
 from triport.converters.graphs.values import LOWER
 
 # ONNX's numbers of its floating-point types, and how the lower ones are called
@@ -26,7 +26,7 @@ def without_casts(flow: Flow) -> WithoutCasts:
     Such a layer is told by the dtype of its own weights, or by the cast that it reads: where values become
     float32 again is no step of a graph.
     """
-    kept: dict[int, Step] = {}
+    kept: dict[int, FlowStep] = {}
     layers: set[str] = set()
     lower: dict[str, str] = {}
     for step in in_order(flow):
@@ -35,7 +35,7 @@ def without_casts(flow: Flow) -> WithoutCasts:
             kept[id(step)] = kept[id(step.inputs[0])]
             continue
         inputs = tuple(kept[id(one)] for one in step.inputs)
-        kept[id(step)] = Step(step.op, step.attributes, inputs, step.layer, step.origin, step.shape)
+        kept[id(step)] = FlowStep(step.op, step.attributes, inputs, step.layer, step.origin, step.shape)
         read = [one.attributes.get("to") for one in step.inputs if one.op == "cast"]
         cast = next((_LOWER[to] for to in read if isinstance(to, float) and to in _LOWER), "")
         if step.layer is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from triport.converters.graphs.flow import (
     COMMUTATIVE,
     Flow,
-    Step,
+    FlowStep,
     Value,
     in_order,
     keys_of,
@@ -79,7 +79,7 @@ def differences_of_all_outputs(found: Flow, expected: Flow, other: str) -> list[
     return problems
 
 
-def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iterator[str]:
+def _told_otherwise(found: FlowStep, expected: FlowStep, where: str, model: str) -> Iterator[str]:
     if found.op != expected.op:
         yield f"a {found.op} {where}{_origin(found)}, {model} has a {expected.op}"
         return
@@ -89,7 +89,9 @@ def _told_otherwise(found: Step, expected: Step, where: str, model: str) -> Iter
             yield f"{name} {shown_value(theirs)} {where}, {model} has {shown_value(mine)}"
 
 
-def _wires(found: Step, expected: Step, keys: dict[int, str], where: str, model: str) -> Iterator[str]:
+def _wires(
+    found: FlowStep, expected: FlowStep, keys: dict[int, str], where: str, model: str
+) -> Iterator[str]:
     if len(found.inputs) != len(expected.inputs):
         yield f"{counted(len(found.inputs), 'input')} {where}, {model} has {len(expected.inputs)}"
         return
@@ -97,7 +99,9 @@ def _wires(found: Step, expected: Step, keys: dict[int, str], where: str, model:
         yield from _parting(theirs, mine, keys, where, model)
 
 
-def _parting(found: Step, expected: Step, keys: dict[int, str], where: str, model: str) -> Iterator[str]:
+def _parting(
+    found: FlowStep, expected: FlowStep, keys: dict[int, str], where: str, model: str
+) -> Iterator[str]:
     """Follow two ways back to the step where they part."""
     while keys[id(found)] != keys[id(expected)]:
         if found.layer is not None or expected.layer is not None or found.op != expected.op:
@@ -121,7 +125,7 @@ def _parting(found: Step, expected: Step, keys: dict[int, str], where: str, mode
         found, expected = theirs[0], mine[0]
 
 
-def _without(steps: list[Step], shared: Counter[str], keys: dict[int, str]) -> list[Step]:
+def _without(steps: list[FlowStep], shared: Counter[str], keys: dict[int, str]) -> list[FlowStep]:
     left = Counter(shared)
     kept = []
     for step in steps:
@@ -132,5 +136,5 @@ def _without(steps: list[Step], shared: Counter[str], keys: dict[int, str]) -> l
     return kept
 
 
-def _origin(step: Step) -> str:
+def _origin(step: FlowStep) -> str:
     return f" (node '{step.origin}')" if step.origin else ""

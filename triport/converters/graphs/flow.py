@@ -21,7 +21,7 @@ Value = float | str | tuple[float, ...]
 
 
 @dataclass(slots=True, eq=False)
-class Step:
+class FlowStep:
     """One step of a graph.
 
     Attributes:
@@ -36,7 +36,7 @@ class Step:
 
     op: str
     attributes: dict[str, Value] = field(default_factory=dict)
-    inputs: tuple[Step, ...] = ()
+    inputs: tuple[FlowStep, ...] = ()
     layer: str | None = None
     origin: str = ""
     shape: tuple[int | None, ...] = ()
@@ -51,17 +51,17 @@ class Flow:
     is that of its images, "" where the file does not say, and `channels` how many they have, where it does.
     """
 
-    outputs: tuple[Step, ...]
+    outputs: tuple[FlowStep, ...]
     size_px: tuple[int | None, int | None] = (None, None)
     output_names: tuple[str, ...] = ()
     dtype: str = ""
     channels: int | None = None
 
 
-def in_order(flow: Flow) -> list[Step]:
+def in_order(flow: Flow) -> list[FlowStep]:
     """Return the steps that reach an output, each after those that it reads."""
-    found: dict[int, Step] = {}
-    waiting: list[tuple[Step, bool]] = [(step, False) for step in reversed(flow.outputs)]
+    found: dict[int, FlowStep] = {}
+    waiting: list[tuple[FlowStep, bool]] = [(step, False) for step in reversed(flow.outputs)]
     while waiting:
         step, read = waiting.pop()
         if id(step) in found:
@@ -74,7 +74,7 @@ def in_order(flow: Flow) -> list[Step]:
     return list(found.values())
 
 
-def keys_of(steps: Sequence[Step]) -> dict[int, str]:
+def keys_of(steps: Sequence[FlowStep]) -> dict[int, str]:
     """Return, by `id`, what equal steps share: the way back to layers, which stand for themselves."""
     keys: dict[int, str] = {}
     for step in steps:
@@ -96,7 +96,7 @@ def shown_value(value: Value) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def shown(step: Step, depth: int = 2) -> str:
+def shown(step: FlowStep, depth: int = 2) -> str:
     """Return a step in words, with what it reads."""
     if step.layer is not None:
         return step.layer

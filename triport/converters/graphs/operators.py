@@ -11,9 +11,9 @@ from triport.converters.formats import short
 from triport.converters.formats.source import FormatError
 from triport.converters.graphs import arranging, layers, pooling
 from triport.converters.graphs.constants import Constant, computed
-from triport.converters.graphs.flow import Step, Value
+from triport.converters.graphs.flow import FlowStep, Value
 from triport.converters.graphs.nodes import Node
-from triport.converters.graphs.values import Asked, Known, Parameter, Pieces, Rule, Unread
+from triport.converters.graphs.values import Known, KnownInputs, Parameter, Pieces, Rule, Unread
 
 
 class GraphError(FormatError):
@@ -49,7 +49,7 @@ def read_node(values: dict[str, Known], read: Node) -> None:
             )
     inputs = tuple(values.get(name) if name else None for name in read.inputs)
     origin = short(read.name or (read.outputs[0] if read.outputs else ""))
-    node = Asked(read.op, read.told, inputs, origin, len(read.outputs))
+    node = KnownInputs(read.op, read.told, inputs, origin, len(read.outputs))
     # an attribute that the operator does not have may be a fused activation, or anything
     has_rule = own and node.op in _RULES and node.told.keys() <= _ATTRIBUTES.get(node.op, node.told.keys())
     found = _RULES[node.op](node) if has_rule else None
@@ -63,10 +63,10 @@ def read_node(values: dict[str, Known], read: Node) -> None:
             values[name] = several[index] if index < len(several) else Unread(short(name))
 
 
-def _any_other(node: Asked) -> list[Known]:
+def _any_other(node: KnownInputs) -> list[Known]:
     """Return a step of which only the name, the attributes and the inputs are known."""
     steps = [step for one in node.inputs if (step := _as_step(one)) is not None]
-    if not any(isinstance(one, Step | Parameter) for one in node.inputs):
+    if not any(isinstance(one, FlowStep | Parameter) for one in node.inputs):
         return [Unread(node.origin)]
     attributes = {name: _plain(one) for name, one in node.told.items()}
     for index, one in enumerate(node.inputs):
@@ -74,23 +74,24 @@ def _any_other(node: Asked) -> list[Known]:
             attributes[f"input{index}"] = _plain(one.values)
     shapes = [step.shape for step in steps if step.shape]
     shape = shapes[0] if len(shapes) == 1 else ()
-    found = Step(node.op.lower(), attributes, tuple(steps), origin=node.origin, shape=shape)
+    found = FlowStep(node.op.lower(), attributes, tuple(steps), origin=node.origin, shape=shape)
     if node.outputs == 1:
         return [found]
     return [
-        Step(f"output{index}", {}, (found,), origin=node.origin, shape=()) for index in range(node.outputs)
+        FlowStep(f"output{index}", {}, (found,), origin=node.origin, shape=())
+        for index in range(node.outputs)
     ]
 
 
-def _as_step(value: Known | None) -> Step | None:
-    if isinstance(value, Step):
+def _as_step(value: Known | None) -> FlowStep | None:
+    if isinstance(value, FlowStep):
         return value
     if isinstance(value, Parameter):
-        return Step(f"parameter {value.name}")
+        return FlowStep(f"parameter {value.name}")
     if isinstance(value, Unread):
-        return Step("something", {"name": value.name})
+        return FlowStep("something", {"name": value.name})
     if isinstance(value, Pieces):
-        return Step("sequence", {}, value.steps)
+        return FlowStep("sequence", {}, value.steps)
     return None
 
 
@@ -107,7 +108,7 @@ def _plain(value: Any) -> Value:
     return flat[0] if len(flat) == 1 else flat
 
 
-def _clip(node: Asked) -> Known | None:
+def _clip(node: KnownInputs) -> Known | None:
     x = node.step()
     bounds: dict[str, Value] = {}
     for index, name in ((1, "min"), (2, "max")):
@@ -121,14 +122,14 @@ def _clip(node: Asked) -> Known | None:
     if x is None:
         return None
     if bounds.get("min") == 0 and float(str(bounds.get("max", math.inf))) > _LARGEST:
-        return Step("relu", {}, (x,), origin=node.origin, shape=x.shape)
-    return Step("clip", bounds, (x,), origin=node.origin, shape=x.shape)
+        return FlowStep("relu", {}, (x,), origin=node.origin, shape=x.shape)
+    return FlowStep("clip", bounds, (x,), origin=node.origin, shape=x.shape)
 
 
 def _one(op: str) -> Rule:
-    def rule(node: Asked) -> Known | None:
+    def rule(node: KnownInputs) -> Known | None:
         x = node.step()
-        return Step(op, {}, (x,), origin=node.origin, shape=x.shape) if x is not None else None
+        return FlowStep(op, {}, (x,), origin=node.origin, shape=x.shape) if x is not None else None
 
     return rule
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 
-from triport.converters.graphs.flow import PADDING, Step, Value
-from triport.converters.graphs.values import Asked, Known, Rule
-from triport.converters.graphs.windows import Window, all_of_it, size_after, with_pads_inside
+from triport.converters.graphs.flow import PADDING, FlowStep, Value
+from triport.converters.graphs.values import Known, KnownInputs, Rule
+from triport.converters.graphs.windows import ImageWindow, all_of_it, size_after, with_pads_inside
 
 
-def _pool(node: Asked) -> Known | list[Known] | None:
+def _pool(node: KnownInputs) -> Known | list[Known] | None:
     x = node.step()
     if x is None or len(x.shape) != 4:
         return None
     op = "maxpool" if node.op == "MaxPool" else "avgpool"
-    window = Window.of(node.told, tuple(node.told.get("kernel_shape", ())), x)
+    window = ImageWindow.of(node.told, tuple(node.told.get("kernel_shape", ())), x)
     if window is None:
         return None
     if op == "avgpool" and all_of_it(x, window):
@@ -33,16 +33,16 @@ def _pool(node: Asked) -> Known | list[Known] | None:
     if op == "avgpool" and not counted and any(window.pads):
         attributes["pads_counted"] = 0.0
     shape = (None, x.shape[1], *size_after(x, window))
-    found: list[Known] = [Step(op, attributes, (x,), origin=node.origin, shape=shape)]
+    found: list[Known] = [FlowStep(op, attributes, (x,), origin=node.origin, shape=shape)]
     return found
 
 
-def _mean_of(x: Step, node: Asked, keep: bool) -> Step:
+def _mean_of(x: FlowStep, node: KnownInputs, keep: bool) -> FlowStep:
     shape = (*x.shape[:2], 1, 1) if keep else x.shape[:2]
-    return Step("mean", {}, (x,), origin=node.origin, shape=shape)
+    return FlowStep("mean", {}, (x,), origin=node.origin, shape=shape)
 
 
-def _mean(node: Asked) -> Known | None:
+def _mean(node: KnownInputs) -> Known | None:
     x = node.step()
     if x is None or len(x.shape) != 4:
         return None
@@ -54,7 +54,7 @@ def _mean(node: Asked) -> Known | None:
     return _mean_of(x, node, keep=bool(node.told.get("keepdims", 1)))
 
 
-def _pad(node: Asked) -> Known | None:
+def _pad(node: KnownInputs) -> Known | None:
     x = node.step()
     pads = node.numbers(1, "pads")
     if x is None or pads is None or len(pads) != 8 or node.told.get("mode", "constant") != "constant":
@@ -77,7 +77,7 @@ def _pad(node: Asked) -> Known | None:
     attributes: dict[str, Value] = {"pads": around}
     if filled:
         attributes["value"] = "-inf" if filled < -3e38 else filled
-    return Step(PADDING, attributes, (x,), origin=node.origin, shape=shape)
+    return FlowStep(PADDING, attributes, (x,), origin=node.origin, shape=shape)
 
 
 RULES: dict[str, Rule] = {

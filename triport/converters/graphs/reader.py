@@ -10,7 +10,7 @@ from triport.converters.formats.source import SourceFile
 from triport.converters.formats.tensor_protos import ONNX_TYPES
 from triport.converters.formats.wire import WireReader
 from triport.converters.graphs.constants import MAX_CONSTANT, Constant, constant_from
-from triport.converters.graphs.flow import IMAGES, Flow, Step
+from triport.converters.graphs.flow import IMAGES, Flow, FlowStep
 from triport.converters.graphs.nodes import Described, read_graph, read_versions
 from triport.converters.graphs.operators import GraphError, read_node
 from triport.converters.graphs.values import LOWER, Known, Parameter, Unread
@@ -64,7 +64,7 @@ def flow_of_file(checkpoint: Checkpoint, names: Mapping[str, str], size_px: int)
             read_node(values, node)
         except GraphError as error:
             raise GraphError(f"{checkpoint.path}: {error}") from None
-    results = [value for one in outputs if isinstance(value := values.get(one.name), Step)]
+    results = [value for one in outputs if isinstance(value := values.get(one.name), FlowStep)]
     output_names = sorted(
         (short(one.name) for one in outputs), key=lambda name: name != _first_name(outputs, values)
     )
@@ -145,7 +145,7 @@ def images_dtype(checkpoint: Checkpoint) -> str:
 
 def _first_name(outputs: list[Described], values: Mapping[str, Known]) -> str:
     """Return the name of the first output that depends on the input."""
-    return next((short(one.name) for one in outputs if isinstance(values.get(one.name), Step)), "")
+    return next((short(one.name) for one in outputs if isinstance(values.get(one.name), FlowStep)), "")
 
 
 def _parameter(name: str, tensor: Tensor) -> Parameter:
@@ -178,10 +178,10 @@ def _channels(one: Described) -> int | None:
     return one.sizes[3 if _is_nhwc(one) else 1] if len(one.sizes) == 4 else None
 
 
-def _input(one: Described, index: int, size_px: int) -> Step:
+def _input(one: Described, index: int, size_px: int) -> FlowStep:
     """Return the images, or what else a graph is given."""
     height, width = (size or size_px for size in _fixed_size(one))
     shape = (None, height, width, 3) if _is_nhwc(one) else (None, 3, height, width)
     if not index:
-        return Step(IMAGES, shape=shape)
-    return Step(f"input {index + 1}", origin=short(one.name))
+        return FlowStep(IMAGES, shape=shape)
+    return FlowStep(f"input {index + 1}", origin=short(one.name))

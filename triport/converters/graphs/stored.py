@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from triport.converters.graphs.flow import IMAGES, Flow, Step, Value, in_order
+from triport.converters.graphs.flow import IMAGES, Flow, FlowStep, Value, in_order
 
 FOLDER = Path(__file__).parent / "models"
 _OUTPUT = "logits"
@@ -41,7 +41,7 @@ def stored_flow(model: str) -> Flow | None:
 
 def flow_of_text(text: str) -> Flow:
     """Return the graph that a stored text is of."""
-    steps = {IMAGES: Step(IMAGES)}
+    steps = {IMAGES: FlowStep(IMAGES)}
     for line in text.splitlines():
         name, _, op, *rest = line.split()
         if name == _OUTPUT:
@@ -49,7 +49,7 @@ def flow_of_text(text: str) -> Flow:
         told = dict(word.split("=") for word in rest if "=" in word)
         inputs = tuple(steps[word] for word in rest if "=" not in word)
         layer = None if name.startswith("%") else name
-        steps[name] = Step(op, {key: _value(one) for key, one in told.items()}, inputs, layer)
+        steps[name] = FlowStep(op, {key: _value(one) for key, one in told.items()}, inputs, layer)
     raise ValueError("a stored graph has no line of its output")
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from triport.converters.graphs.constants import Constant
-from triport.converters.graphs.flow import Step
+from triport.converters.graphs.flow import FlowStep
 
 # floating-point types that round more than float32, by their numbers in ONNX
 LOWER = {"float16": 10, "bfloat16": 16}
@@ -45,13 +45,13 @@ class Unread(NamedTuple):
 class Pieces(NamedTuple):
     """What SplitToSequence makes."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[FlowStep, ...]
 
 
-Known = Step | Constant | Parameter | Unread | Pieces
+Known = FlowStep | Constant | Parameter | Unread | Pieces
 
 
-class Asked(NamedTuple):
+class KnownInputs(NamedTuple):
     """A node with what its inputs are known to be."""
 
     op: str
@@ -80,10 +80,10 @@ class Asked(NamedTuple):
             return None
         return [int(one) for one in value.reshape(-1)]
 
-    def step(self, index: int = 0) -> Step | None:
+    def step(self, index: int = 0) -> FlowStep | None:
         """Return an input that depends on the images."""
         value = self.given(index)
-        return value if isinstance(value, Step) else None
+        return value if isinstance(value, FlowStep) else None
 
     def parameter(self, index: int) -> Parameter | None:
         """Return an input that is a parameter."""
@@ -92,4 +92,4 @@ class Asked(NamedTuple):
 
 
 # one operator in the normal form: the output, the outputs, or None where the node is not what the rule knows
-Rule = Callable[[Asked], Known | list[Known] | None]
+Rule = Callable[[KnownInputs], Known | list[Known] | None]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from triport.converters.graphs.flow import PADDING, Step, Value
+from triport.converters.graphs.flow import PADDING, FlowStep, Value
 
 _AUTO_PADS = ("SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ImageWindow:
     """A window over an image; `pads` is top, left, bottom, right."""
 
     kernel: tuple[int, ...]
@@ -21,7 +21,7 @@ class Window:
     ceil: bool = False
 
     @classmethod
-    def of(cls, told: dict[str, Any], kernel: tuple[int, ...], x: Step) -> Window | None:
+    def of(cls, told: dict[str, Any], kernel: tuple[int, ...], x: FlowStep) -> ImageWindow | None:
         """Return the window that a node's attributes describe on an image; None where it has not two axes."""
         window = cls(
             tuple(kernel),
@@ -59,11 +59,11 @@ class Window:
         return found
 
 
-def _sizes(x: Step) -> tuple[int | None, int | None]:
+def _sizes(x: FlowStep) -> tuple[int | None, int | None]:
     return (x.shape[2], x.shape[3]) if len(x.shape) == 4 else (None, None)
 
 
-def pads_of(window: Window, x: Step, upper: bool) -> tuple[int, ...]:
+def pads_of(window: ImageWindow, x: FlowStep, upper: bool) -> tuple[int, ...]:
     """Return the pads that "same" means: as many outputs as inputs / stride, the odd one at one end."""
     begin, end = [], []
     for size, kernel, stride, dilation in zip(
@@ -77,7 +77,7 @@ def pads_of(window: Window, x: Step, upper: bool) -> tuple[int, ...]:
     return (*begin, *end)
 
 
-def size_after(x: Step, window: Window) -> tuple[int | None, ...]:
+def size_after(x: FlowStep, window: ImageWindow) -> tuple[int | None, ...]:
     """Return height and width of what a window makes of an image."""
     found: list[int | None] = []
     for axis, size in enumerate(_sizes(x)):
@@ -94,12 +94,14 @@ def size_after(x: Step, window: Window) -> tuple[int | None, ...]:
     return tuple(found)
 
 
-def all_of_it(x: Step, window: Window) -> bool:
+def all_of_it(x: FlowStep, window: ImageWindow) -> bool:
     """Whether one window is the whole image."""
     return window.kernel == _sizes(x) and not any(window.pads)
 
 
-def with_pads_inside(x: Step, window: Window, filled: tuple[float, ...]) -> tuple[Step, Window]:
+def with_pads_inside(
+    x: FlowStep, window: ImageWindow, filled: tuple[float, ...]
+) -> tuple[FlowStep, ImageWindow]:
     """Take a Pad step into the window after it, where its values are as good as the window's own pads.
 
     Args:

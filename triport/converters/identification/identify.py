@@ -15,10 +15,10 @@ from .deciding import by_likelihood, decided, judged
 from .fit import Fit
 from .name_index import find_models
 from .published_weights import named_as
-from .sides import Sides
+from .sides import FitSides
 
 if TYPE_CHECKING:
-    from .subtrees import Part
+    from .subtrees import CheckpointPart
 
 PARAMETER_DTYPES = ("float32",)
 GRAPH_CONSTANT = "a constant of the graph, not a parameter"
@@ -48,7 +48,7 @@ def fit(
     expected = canonical_shapes(spec, num_classes)
     if not with_head:
         names = {ours: theirs for ours, theirs in names.items() if not theirs.startswith(head)}
-    sides = Sides()
+    sides = FitSides()
     sides.lay(tensors, names, expected, dtypes)
     total = sum(not name.endswith(COUNTER_LEAF) for name in names)
     matched = total - len(sides.problems)
@@ -217,7 +217,7 @@ def _places(
         return [whole]
     from .subtrees import known_parts, largest_parts, rest_of
 
-    places: list[tuple[Part, list[Fit]]] = []
+    places: list[tuple[CheckpointPart, list[Fit]]] = []
     found = known_parts(checkpoint) if with_head else ((p, None) for p in largest_parts(checkpoint, 64))
     for part, specs in found:
         if model is not None and specs is not None and model not in specs:
@@ -238,7 +238,7 @@ def _places(
     return distinct
 
 
-def _in_file(one: Fit, part: Part) -> Fit:
+def _in_file(one: Fit, part: CheckpointPart) -> Fit:
     """Return a part's fit with the names that the file has."""
     names = {ours: part.names[theirs] for ours, theirs in one.names.items()}
     already = len(part.checkpoint.dropped)
@@ -254,7 +254,7 @@ def _in_file(one: Fit, part: Part) -> Fit:
     )
 
 
-def _beside_it(part: Part) -> str:
+def _beside_it(part: CheckpointPart) -> str:
     """Return in words what a part's file holds beside it."""
     names = part.beside
     if not names:
@@ -330,7 +330,7 @@ def _closest(
     """
     from .subtrees import largest_parts
 
-    tried: list[tuple[float, Part | None, ModelSpec, Dialect]] = []
+    tried: list[tuple[float, CheckpointPart | None, ModelSpec, Dialect]] = []
     for part in (None, *largest_parts(checkpoint, _MOST_PARTS)):
         tensors = (part.checkpoint if part else checkpoint).tensors
         for spec in specs:

@@ -8,7 +8,7 @@ from triport.converters.formats import FLOATS, Tensor
 from triport.converters.names import COUNTER_LEAF
 
 
-class Sides:
+class FitSides:
     """A file's tensors beside the names that a model expects; the fields are as in `Fit`."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ _MAX_DEPTH = 12
 _FEWEST = 8  # names that a part must have: the smallest network here has ten times as many
 
 
-class Part(NamedTuple):
+class CheckpointPart(NamedTuple):
     """A part of a checkpoint.
 
     Attributes:
@@ -46,7 +46,7 @@ def is_of_known_model(shapes: Mapping[str, tuple[int, ...]]) -> bool:
     return any(is_known(_shapes(part, shapes)) for part, _ in _parts_of(names, with_whole=True))
 
 
-def known_parts(checkpoint: Checkpoint) -> Iterator[tuple[Part, list[ModelSpec] | None]]:
+def known_parts(checkpoint: Checkpoint) -> Iterator[tuple[CheckpointPart, list[ModelSpec] | None]]:
     """Yield what is just a model's names and shapes, beside the checkpoint itself, and which models'.
 
     Where the table of names is not of these specs, that is every part, with None.
@@ -59,7 +59,7 @@ def known_parts(checkpoint: Checkpoint) -> Iterator[tuple[Part, list[ModelSpec] 
             yield _part(checkpoint, found, prefix, state), models
 
 
-def largest_parts(checkpoint: Checkpoint, count: int) -> Iterator[Part]:
+def largest_parts(checkpoint: Checkpoint, count: int) -> Iterator[CheckpointPart]:
     """Yield the largest parts of one prefix each, beside the checkpoint itself."""
     names, state = _without_state(checkpoint)
     found = [one for one in _parts_of(names, with_whole=bool(state)) if ", " not in one[1]]
@@ -73,7 +73,7 @@ def _without_state(checkpoint: Checkpoint) -> tuple[dict[str, str], dict[str, st
     return {name: name for name in checkpoint.tensors if name not in state}, state
 
 
-def rest_of(parts: Iterable[Part], checkpoint: Checkpoint) -> Part:
+def rest_of(parts: Iterable[CheckpointPart], checkpoint: Checkpoint) -> CheckpointPart:
     """Return what a checkpoint holds outside parts, without optimizer state and wrappers' names."""
     inside = {name for part in parts for name in part.names.values()}
     state = mirrored_state(checkpoint) if checkpoint.runtime == "mindspore" else {}
@@ -88,12 +88,14 @@ def _shapes(
     return [(name, shapes[theirs]) for name, theirs in names.items() if not name.endswith(COUNTER_LEAF)]
 
 
-def _part(checkpoint: Checkpoint, names: Mapping[str, str], prefix: str, state: Mapping[str, str]) -> Part:
+def _part(
+    checkpoint: Checkpoint, names: Mapping[str, str], prefix: str, state: Mapping[str, str]
+) -> CheckpointPart:
     inside = set(names.values())
     where = f", which are under '{short(prefix)}'" if prefix else ""
     outside = [name for name in checkpoint.tensors if name not in inside]
     dropped = tuple(Dropped(name, state.get(name, f"beside the weights{where}")) for name in outside)
-    return Part(
+    return CheckpointPart(
         replace(
             checkpoint,
             tensors={name: checkpoint.tensors[theirs] for name, theirs in names.items()},

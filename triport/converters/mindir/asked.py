@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from triport.converters.formats.foreign_files import begins_as_mindir
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.reference_models.errors import TriportError
 
 # fields of a request that are of a checkpoint's parameters alone
@@ -27,7 +27,7 @@ class AskedError(TriportError):
     """Options that do not go together."""
 
 
-def is_graph_asked(source: Path | None, request: Request) -> bool:
+def is_graph_asked(source: Path | None, request: ConvertRequest) -> bool:
     """Return whether a graph is to be converted; imports nothing for a checkpoint.
 
     Raises:

@@ -15,10 +15,10 @@ import onnx
 from onnx import helper
 
 if TYPE_CHECKING:
-    from .values import Value
+    from .values import TypedValue
 
 
-class Place(NamedTuple):
+class BatchPlace(NamedTuple):
     """The axis that holds the batch, and how many elements of that axis belong to one image."""
 
     axis: int
@@ -31,22 +31,22 @@ class BatchAxes:
     def __init__(self, batch_size: int) -> None:
         """Begin with nothing known; `batch_size` is the traced one."""
         self.batch_size = batch_size
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, BatchPlace] = {}
 
-    def add_input(self, value: Value) -> None:
+    def add_input(self, value: TypedValue) -> None:
         """Say that the first axis of a value is the batch axis, if it has that size."""
         if value.shape[:1] == (self.batch_size,):
-            self._places[value.name] = Place(0)
+            self._places[value.name] = BatchPlace(0)
 
-    def get(self, value: Value) -> Place | None:
+    def get(self, value: TypedValue) -> BatchPlace | None:
         """Return where the batch is in a value, None if nowhere or unknown."""
         return self._places.get(value.name)
 
-    def put(self, value: Value, place: Place) -> None:
+    def put(self, value: TypedValue, place: BatchPlace) -> None:
         """Say where the batch is in a value, because it is known."""
         self._places[value.name] = place
 
-    def copy(self, value: Value, to: Value) -> None:
+    def copy(self, value: TypedValue, to: TypedValue) -> None:
         """Say that the batch is where it is in another value of the same shape."""
         if value.name in self._places:
             self._places[to.name] = self._places[value.name]
@@ -54,8 +54,8 @@ class BatchAxes:
     def follow(
         self,
         node: onnx.NodeProto,
-        inputs: Sequence[Value | None],
-        outputs: Sequence[Value],
+        inputs: Sequence[TypedValue | None],
+        outputs: Sequence[TypedValue],
         arrays: Mapping[str, np.ndarray],
     ) -> None:
         """Work out where a new node puts the batch."""
@@ -68,13 +68,13 @@ class BatchAxes:
     def _find(
         self,
         op_type: str,
-        inputs: Sequence[Value | None],
-        output: Value,
+        inputs: Sequence[TypedValue | None],
+        output: TypedValue,
         attributes: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray],
-    ) -> Place | None:
+    ) -> BatchPlace | None:
         if op_type in ("Expand", "Tile") and inputs[1] and inputs[1].name not in arrays:
-            return Place(0)  # to the batch size, which is put first
+            return BatchPlace(0)  # to the batch size, which is put first
         given = ((index, value) for index, value in enumerate(inputs) if value and value.name in self._places)
         index, value = next(given, (0, None))
         if value is None or op_type in ("Shape", "Size", "Einsum"):
@@ -119,7 +119,7 @@ class BatchAxes:
         # element by element with broadcasting, or along axes that stay where they are
         return place._replace(axis=place.axis + new_rank - rank)
 
-    def _find_reshaped(self, value: Value, after: Sequence[int]) -> Place | None:
+    def _find_reshaped(self, value: TypedValue, after: Sequence[int]) -> BatchPlace | None:
         """Return the axis that holds the batch after a Reshape: the one that covers its stride."""
         place = self._places[value.name]
         stride = place.inner * math.prod(value.shape[place.axis + 1 :])
@@ -132,10 +132,10 @@ class BatchAxes:
             # with a traced batch of one, axes of size 1 look alike: it stays where it was
             quality = (behind, axis == place.axis)
             if best is None or quality > best:
-                best, found = quality, Place(axis, stride // behind)
+                best, found = quality, BatchPlace(axis, stride // behind)
         return found
 
-    def free_shape(self, value: Value, after: Sequence[int]) -> list[int] | None:
+    def free_shape(self, value: TypedValue, after: Sequence[int]) -> list[int] | None:
         """Return a Reshape's target in which the traced batch size does not stay, None if unknown.
 
         The batch axis becomes 0 where it stays the first as it is, else -1: whatever is left.
@@ -146,7 +146,7 @@ class BatchAxes:
         if place is None:
             return None
         target = list(after)
-        same = place == self._places[value.name] == Place(0) and value.shape[0] == after[0]
+        same = place == self._places[value.name] == BatchPlace(0) and value.shape[0] == after[0]
         target[place.axis] = 0 if same else -1
         return target
 

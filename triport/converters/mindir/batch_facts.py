@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from .graph import Graph, Node, Tensor, TensorType
+from .graph import Graph, MindirNode, MindirTensor, TensorType
 
 
 class BatchAxis(NamedTuple):
@@ -62,7 +62,7 @@ def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, Tenso
             continue
         seen.add(pair)
         constants = [one.constants.get(id_) for one, id_ in zip(graphs, pair, strict=True)]
-        if all(isinstance(constant, Tensor) for constant in constants):
+        if all(isinstance(constant, MindirTensor) for constant in constants):
             found.append((pair[0], constants[0].type, constants[1].type))  # type: ignore[union-attr]
             continue
         mine, theirs = (one.get(id_) for one, id_ in zip(nodes, pair, strict=True))
@@ -85,7 +85,7 @@ def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, Tenso
     return found
 
 
-def _find_effects(state: Node, nodes: Mapping[str, Node]) -> list[str]:
+def _find_effects(state: MindirNode, nodes: Mapping[str, MindirNode]) -> list[str]:
     """Return the nodes with side effects that a state waits for, the last first.
 
     Two traces group them otherwise, by further states and tuples.
@@ -105,7 +105,7 @@ def _find_effects(state: Node, nodes: Mapping[str, Node]) -> list[str]:
     return list(found)
 
 
-def _resolve(id_: str, nodes: Mapping[str, Node]) -> str:
+def _resolve(id_: str, nodes: Mapping[str, MindirNode]) -> str:
     """Return what an id stands for, behind the nodes that only order side effects."""
     node = nodes.get(id_)
     while node is not None and node.primitive in ("Depend", "Load") and node.inputs:

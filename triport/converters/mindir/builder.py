@@ -10,25 +10,25 @@ import onnx
 
 from .free_batch import FreeBatch
 from .graph import TensorType
-from .values import Value, check_size
+from .values import TypedValue, check_size
 
 
 class Builder(FreeBatch):
     """Writes ONNX nodes of the opset, by what they do."""
 
-    def ones(self, shape: Sequence[int], like: Value) -> Value:
+    def ones(self, shape: Sequence[int], like: TypedValue) -> TypedValue:
         """Return a constant of ones, of the element type of another value."""
         return self.full(shape, 1, like.type.elem_type)
 
-    def zeros(self, shape: Sequence[int], like: Value) -> Value:
+    def zeros(self, shape: Sequence[int], like: TypedValue) -> TypedValue:
         """Return a constant of zeros, of the element type of another value."""
         return self.full(shape, 0, like.type.elem_type)
 
-    def scalar(self, number: float, like: Value) -> Value:
+    def scalar(self, number: float, like: TypedValue) -> TypedValue:
         """Return a constant without dimensions, of the element type of another value."""
         return self.constant(number, like.type.elem_type)
 
-    def unsqueeze(self, x: Value, axes: Sequence[int], type_: TensorType | None = None) -> Value:
+    def unsqueeze(self, x: TypedValue, axes: Sequence[int], type_: TensorType | None = None) -> TypedValue:
         """Add axes of size 1 at the given places of the result."""
         if type_ is None:
             shape = list(x.shape)
@@ -39,7 +39,7 @@ class Builder(FreeBatch):
             return self.add("Unsqueeze", [x], type_, axes=list(axes))
         return self.add("Unsqueeze", [x, self.constant(list(axes))], type_)
 
-    def squeeze(self, x: Value, axes: Sequence[int], type_: TensorType | None = None) -> Value:
+    def squeeze(self, x: TypedValue, axes: Sequence[int], type_: TensorType | None = None) -> TypedValue:
         """Drop axes of size 1."""
         if type_ is None:
             shape = tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
@@ -48,7 +48,7 @@ class Builder(FreeBatch):
             return self.add("Squeeze", [x], type_, axes=list(axes))
         return self.add("Squeeze", [x, self.constant(list(axes))], type_)
 
-    def reduce(self, op_type: str, x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
+    def reduce(self, op_type: str, x: TypedValue, axes: Sequence[int], keep_dims: bool) -> TypedValue:
         """Reduce over axes, which are counted from the front."""
         kept = (1 if axis in axes else size for axis, size in enumerate(x.shape))
         dropped = (size for axis, size in enumerate(x.shape) if axis not in axes)
@@ -57,27 +57,27 @@ class Builder(FreeBatch):
             return self.add(op_type, [x, self.constant(list(axes))], type_, keepdims=int(keep_dims))
         return self.add(op_type, [x], type_, axes=list(axes), keepdims=int(keep_dims))
 
-    def cast(self, x: Value, elem_type: int) -> Value:
+    def cast(self, x: TypedValue, elem_type: int) -> TypedValue:
         """Change the element type, if it is another one."""
         if x.type.elem_type == elem_type:
             return x
         return self.add("Cast", [x], TensorType(elem_type, x.shape), to=elem_type)
 
-    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+    def transpose(self, x: TypedValue, order: Sequence[int]) -> TypedValue:
         """Reorder the axes, if the order is another one."""
         if list(order) == sorted(order):
             return x
         type_ = TensorType(x.type.elem_type, tuple(x.shape[axis] for axis in order))
         return self.add("Transpose", [x], type_, perm=list(order))
 
-    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+    def reshape(self, x: TypedValue, shape: Sequence[int]) -> TypedValue:
         """Reshape to a traced shape; the batch axis stays free where it can (see `free_shape`)."""
         type_ = TensorType(x.type.elem_type, tuple(shape))
         if x.shape == type_.shape:
             return x
         return self.add("Reshape", [x, self.constant(self.free_shape(x, type_.shape))], type_)
 
-    def pick(self, x: Value, axis: int, index: Sequence[int]) -> Value:
+    def pick(self, x: TypedValue, axis: int, index: Sequence[int]) -> TypedValue:
         """Take slices along an axis.
 
         For what runs backwards: onnx's shape inference aborts the process on a Slice with a
@@ -87,12 +87,12 @@ class Builder(FreeBatch):
         type_ = TensorType(x.type.elem_type, (*x.shape[:axis], len(index), *x.shape[axis + 1 :]))
         return self.add("Gather", [x, self.constant(list(index))], type_, axis=axis)
 
-    def binary(self, op_type: str, x: Value, y: Value, elem_type: int | None = None) -> Value:
+    def binary(self, op_type: str, x: TypedValue, y: TypedValue, elem_type: int | None = None) -> TypedValue:
         """Combine two tensors with broadcasting."""
         shape = tuple(int(n) for n in np.broadcast_shapes(x.shape, y.shape))
         return self.add(op_type, [x, y], TensorType(elem_type or x.type.elem_type, shape))
 
-    def compare(self, op_type: str, x: Value, y: Value) -> Value:
+    def compare(self, op_type: str, x: TypedValue, y: TypedValue) -> TypedValue:
         """Compare two tensors of one element type; ONNX has the "or equal" forms from opset 12 on."""
         boolean = onnx.TensorProto.BOOL
         if op_type.endswith("OrEqual") and self.opset < 12:
@@ -100,7 +100,7 @@ class Builder(FreeBatch):
             return self.binary("Or", strict, self.binary("Equal", x, y, boolean))
         return self.binary(op_type, x, y, boolean)
 
-    def shrink_uniform(self, values: Sequence[Value], shape: Sequence[int]) -> list[Value]:
+    def shrink_uniform(self, values: Sequence[TypedValue], shape: Sequence[int]) -> list[TypedValue]:
         """Make constants sizeless along axes of equal elements where broadcasting restores the shape.
 
         MindSpore fills such constants at the traced size, which would burn the batch size in.
@@ -122,10 +122,10 @@ class Builder(FreeBatch):
                 shrunk[index] = self.constant(array, value.type.elem_type)
         return shrunk
 
-    def unary(self, op_type: str, x: Value, **attributes: Any) -> Value:
+    def unary(self, op_type: str, x: TypedValue, **attributes: Any) -> TypedValue:
         """Apply an operator that changes neither shape nor element type."""
         return self.add(op_type, [x], x.type, **attributes)
 
-    def unary_of(self, op_type: str, inputs: Sequence[Value], **attributes: Any) -> Value:
+    def unary_of(self, op_type: str, inputs: Sequence[TypedValue], **attributes: Any) -> TypedValue:
         """Apply an operator whose result is like its first input."""
         return self.add(op_type, inputs, inputs[0].type, **attributes)

@@ -12,10 +12,10 @@ from onnx import numpy_helper
 from triport.reference_models.errors import counted
 
 from .builder import Builder
-from .graph import Monad, Node, Tensor, TensorType
-from .operators import Operator
+from .graph import MindirNode, MindirTensor, Monad, TensorType
+from .operators import MindirOperator
 from .storage import Cell
-from .values import UnsupportedCallError, Value
+from .values import TypedValue, UnsupportedCallError
 
 # attributes that say nothing about the result, and why
 IRRELEVANT_ATTRIBUTES = {
@@ -34,10 +34,12 @@ IRRELEVANT_ATTRIBUTES = {
 _REQUIRED: Any = object()
 
 
-class Call:
+class MindirCall:
     """One MindIR node being converted: what it reads, and a record of what was looked at."""
 
-    def __init__(self, node: Node, entries: Sequence[Any], builder: Builder, operator: Operator) -> None:
+    def __init__(
+        self, node: MindirNode, entries: Sequence[Any], builder: Builder, operator: MindirOperator
+    ) -> None:
         self.node = node
         self._operator = operator
         self.primitive = node.primitive
@@ -73,14 +75,14 @@ class Call:
         self._unread_inputs.discard(index)
         return self._entries[index]
 
-    def tensor(self, index: int, like: Value | None = None) -> Value:
+    def tensor(self, index: int, like: TypedValue | None = None) -> TypedValue:
         """Return a tensor input; a number takes the element type of `like`."""
         entry = self.entry(index)
         if isinstance(entry, int | float) and like is not None:
             return self._builder.scalar(entry, like)
         return self._as_value(entry, index)
 
-    def tensors(self, index: int) -> list[Value]:
+    def tensors(self, index: int) -> list[TypedValue]:
         """Return an input that is a tuple or list of tensors."""
         entry = self.entry(index)
         if not isinstance(entry, tuple | list):
@@ -93,10 +95,10 @@ class Call:
         axes = [found] if isinstance(found, int) else list(found or ())
         return [axis % rank for axis in axes]
 
-    def _as_value(self, entry: Any, index: int) -> Value:
+    def _as_value(self, entry: Any, index: int) -> TypedValue:
         if isinstance(entry, Cell):
             return entry.value
-        if isinstance(entry, Tensor):
+        if isinstance(entry, MindirTensor):
             return self._builder.constant(array_from_tensor(entry), entry.type.elem_type)
         raise UnsupportedCallError(f"input {index} is not a tensor")
 
@@ -105,7 +107,7 @@ class Call:
         return self._as_constant(self.entry(index), index)
 
     def _as_constant(self, entry: Any, index: int) -> Any:
-        if isinstance(entry, Tensor):
+        if isinstance(entry, MindirTensor):
             return array_from_tensor(entry).tolist()
         if isinstance(entry, tuple | list):
             return tuple(self._as_constant(item, index) for item in entry)
@@ -153,7 +155,7 @@ class Call:
             )
 
 
-def array_from_tensor(tensor: Tensor) -> np.ndarray:
+def array_from_tensor(tensor: MindirTensor) -> np.ndarray:
     """Return the tensor's data as a NumPy array."""
     proto = onnx.TensorProto(data_type=tensor.type.elem_type, dims=tensor.type.shape, raw_data=tensor.data)
     return numpy_helper.to_array(proto)

@@ -12,12 +12,12 @@ from triport.converters.formats.tensors import short
 from triport.reference_models.errors import counted, listed
 
 from .builder import Builder
-from .call import Call
+from .call import MindirCall
 from .errors import ConverterFaultError, UnsupportedOperatorsError
-from .graph import Node, TensorType
-from .operators import Operator, load_operators
+from .graph import MindirNode, TensorType
+from .operators import MindirOperator, load_operators
 from .storage import Cell, contains, iterate_cells, iterate_types, store
-from .values import UnsupportedCallError, Value, value_of
+from .values import TypedValue, UnsupportedCallError, value_of
 
 MAX_REASON, MAX_PROBLEMS, MAX_PLACES = 300, 20, 5  # of an error: characters, operators, places of each
 ADVICE = "Add a converter in converters/mindir/operators/, or change the layer."
@@ -38,14 +38,14 @@ class Outcome:
     `cause` is what a converter raised that failed.
     """
 
-    node: Node
+    node: MindirNode
     reason: str = ""
     is_judged: bool = True
     cause: BaseException | None = None
 
 
 def convert_nodes(
-    nodes: Iterable[Node],
+    nodes: Iterable[MindirNode],
     entries: dict[str, Any],
     builder: Builder,
     batch_axes: Mapping[str, tuple[int, int]],
@@ -94,15 +94,17 @@ def refuse(outcomes: Sequence[Outcome], opset: int) -> None:
     ) from cause
 
 
-def place_of(node: Node) -> str:
+def place_of(node: MindirNode) -> str:
     """Return which layer a node belongs to, in words."""
     return node.scope.removeprefix("Default/") or node.id.rpartition(":")[0] or node.id
 
 
-def _convert_node(node: Node, operator: Operator | None, read: list[Any], builder: Builder) -> Any:
+def _convert_node(
+    node: MindirNode, operator: MindirOperator | None, read: list[Any], builder: Builder
+) -> Any:
     """Return the entry that a node makes."""
     operator = _check_node(node, operator, read, builder.opset)
-    call = Call(node, read, builder, operator)
+    call = MindirCall(node, read, builder, operator)
     builder.scope = place_of(node)
     builder.result_type = node.type if isinstance(node.type, TensorType) else None
     try:
@@ -112,7 +114,7 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
             f"triport failed on it, {error!r}: its own fault, if the file is not damaged; please report it"
         ) from error
     call.check_read()
-    if isinstance(result, Value):
+    if isinstance(result, TypedValue):
         _check_type(result, node.type)
         result = builder.settle(result)
     if operator.in_place is not None:
@@ -124,7 +126,9 @@ def _convert_node(node: Node, operator: Operator | None, read: list[Any], builde
     return stored
 
 
-def _check_node(node: Node, operator: Operator | None, read: Sequence[Any], opset: int) -> Operator:
+def _check_node(
+    node: MindirNode, operator: MindirOperator | None, read: Sequence[Any], opset: int
+) -> MindirOperator:
     """Return the operator, or refuse what no operator of ONNX, or none of this opset, does."""
     found = {type_.elem_type for type_ in (*iterate_types(node.type), *iterate_types(tuple(read)))}
     complex_ = next((elem_type for elem_type in COMPLEX if elem_type in found), None)
@@ -154,7 +158,7 @@ def _written_into(cell: Any, result: Any) -> Cell:
     return cell
 
 
-def _check_type(result: Value, stated: Any) -> None:
+def _check_type(result: TypedValue, stated: Any) -> None:
     """Refuse a result that is not what the file states: nodes are checked, but not each result is a node."""
     found = value_of(result.ir).type
     if isinstance(stated, TensorType) and not found == result.type == stated:

@@ -17,12 +17,12 @@ from .builder import Builder
 from .call import array_from_tensor
 from .convert_nodes import Outcome, convert_nodes, refuse
 from .errors import TooLargeError, UnsupportedOperatorsError
-from .graph import Graph, Tensor
+from .graph import Graph, MindirTensor
 from .limits import MAX_BYTES, find_too_large
 from .names import name_inputs, name_outputs, name_parameters
 from .passes import run_passes
 from .storage import Cell
-from .values import Value, make_value
+from .values import TypedValue, make_value
 
 LOWEST_OPSET, DEFAULT_OPSET, HIGHEST_OPSET = 11, 17, 21
 
@@ -133,7 +133,7 @@ def _declare_parameters(graph: ir.Graph, parameters: set[str]) -> None:
         graph.inputs.append(value)
 
 
-def _add_parameter(builder: Builder, name: str, tensor: Tensor) -> Value:
+def _add_parameter(builder: Builder, name: str, tensor: MindirTensor) -> TypedValue:
     """Add an initializer whose bytes stay where they are until the graph is written."""
     value = make_value(name, tensor.type)
     dtype, shape = ir.DataType(tensor.type.elem_type), ir.Shape(tensor.type.shape)
@@ -153,18 +153,18 @@ def _free_constants(graph: Graph, builder: Builder) -> dict[str, Cell]:
     builder.scope = "batch"  # they are of no layer
     for id_, (axis, inner) in graph.batch_axes.items():
         tensor = graph.constants.get(id_)
-        if isinstance(tensor, Tensor):
+        if isinstance(tensor, MindirTensor):
             value = builder.constant(array_from_tensor(tensor), tensor.type.elem_type)
             freed[id_] = Cell(builder.spread(value, axis, inner))
     return freed
 
 
-def _flatten(entry: Any, builder: Builder) -> list[Value]:
+def _flatten(entry: Any, builder: Builder) -> list[TypedValue]:
     """Return the tensors of an output; None and constants are no computation (see `describe_left_out`)."""
     if isinstance(entry, tuple | list):
         return [value for item in entry for value in _flatten(item, builder)]
     if isinstance(entry, Cell):
         return [entry.value]
-    if isinstance(entry, Tensor):
+    if isinstance(entry, MindirTensor):
         return [builder.constant(array_from_tensor(entry), entry.type.elem_type)]
     return []

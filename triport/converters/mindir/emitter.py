@@ -14,7 +14,7 @@ from .batch_axis import BatchAxes
 from .folding import fold
 from .graph import TensorType
 from .node_check import find_contradiction
-from .values import UnsupportedCallError, Value, check_size, make_value, value_of
+from .values import TypedValue, UnsupportedCallError, check_size, make_value, value_of
 
 
 class Emitter:
@@ -30,10 +30,10 @@ class Emitter:
         self.result_type: TensorType | None = None
         self._batch_axes = batch_axes
         self._from_inputs: set[str] = set()
-        self._constants: dict[tuple[int, tuple[int, ...], bytes], Value] = {}
+        self._constants: dict[tuple[int, tuple[int, ...], bytes], TypedValue] = {}
         self._arrays: dict[str, np.ndarray] = {}
 
-    def add_input(self, value: Value) -> None:
+    def add_input(self, value: TypedValue) -> None:
         """Say that a value is an input of the graph."""
         self.graph.inputs.append(value.ir)
         self._from_inputs.add(value.name)
@@ -41,8 +41,12 @@ class Emitter:
             self._batch_axes.add_input(value)
 
     def add(
-        self, op_type: str, inputs: Sequence[Value | None], type_: TensorType | None = None, **attributes: Any
-    ) -> Value:
+        self,
+        op_type: str,
+        inputs: Sequence[TypedValue | None],
+        type_: TensorType | None = None,
+        **attributes: Any,
+    ) -> TypedValue:
         """Append a node with one output and return that; its type is the MindIR node's unless given."""
         type_ = type_ or self.result_type
         if type_ is None:
@@ -50,8 +54,12 @@ class Emitter:
         return self.add_many(op_type, inputs, [type_], **attributes)[0]
 
     def add_many(
-        self, op_type: str, inputs: Sequence[Value | None], types: Sequence[TensorType], **attributes: Any
-    ) -> list[Value]:
+        self,
+        op_type: str,
+        inputs: Sequence[TypedValue | None],
+        types: Sequence[TensorType],
+        **attributes: Any,
+    ) -> list[TypedValue]:
         """Append a node with one output for each type and return the outputs.
 
         Raises:
@@ -92,14 +100,14 @@ class Emitter:
         op_type: str,
         inputs: Sequence[ir.Value | None],
         attributes: Sequence[ir.Attr],
-        outputs: Sequence[Value],
+        outputs: Sequence[TypedValue],
         scope: str | None = None,
     ) -> None:
         name = self.scope if scope is None else scope
         made = [value.ir for value in outputs]
         self.graph.append(ir.Node("", op_type, inputs, attributes, outputs=made, name=name))
 
-    def constant(self, values: Any, elem_type: int = onnx.TensorProto.INT64) -> Value:
+    def constant(self, values: Any, elem_type: int = onnx.TensorProto.INT64) -> TypedValue:
         """Return a constant of the element type, made once for equal contents."""
         array = np.asarray(values, dtype=helper.tensor_dtype_to_np_dtype(elem_type))
         key = (elem_type, array.shape, array.tobytes())
@@ -110,12 +118,12 @@ class Emitter:
             self._arrays[value.name] = array
         return self._constants[key]
 
-    def full(self, shape: Sequence[int], number: float, elem_type: int) -> Value:
+    def full(self, shape: Sequence[int], number: float, elem_type: int) -> TypedValue:
         """Return a constant of equal elements."""
         check_size(*shape)
         return self.constant(np.full(tuple(shape), number), elem_type)
 
-    def add_with_bias(self, value: Value, bias: Value) -> Value | None:
+    def add_with_bias(self, value: TypedValue, bias: TypedValue) -> TypedValue | None:
         """Repeat the convolution or Gemm that made the value, with the bias in it.
 
         Returns None if the value comes from elsewhere. The one without bias stays only if
@@ -133,27 +141,27 @@ class Emitter:
                 self._batch_axes.copy(value, repeated)
         return repeated
 
-    def is_free_of_inputs(self, value: Value) -> bool:
+    def is_free_of_inputs(self, value: TypedValue) -> bool:
         """Return whether a value is the same whatever the graph's inputs are."""
         return value.name not in self._from_inputs
 
-    def get_array(self, value: Value) -> np.ndarray | None:
+    def get_array(self, value: TypedValue) -> np.ndarray | None:
         """Return what a value holds if it is a constant made here."""
         return self._arrays.get(value.name)
 
-    def get_operands(self, value: Value, *op_types: str) -> tuple[str, list[Value | None]] | None:
+    def get_operands(self, value: TypedValue, *op_types: str) -> tuple[str, list[TypedValue | None]] | None:
         """Return the operator that makes a value and what it reads, None unless it is one of those named."""
         node = value.ir.producer()
         if node is None or node.op_type not in op_types:
             return None
         return node.op_type, [None if made is None else value_of(made) for made in node.inputs]
 
-    def get_operand(self, value: Value, op_type: str) -> Value | None:
+    def get_operand(self, value: TypedValue, op_type: str) -> TypedValue | None:
         """Return the first input of the node that makes the value, None unless it is of the operator."""
         found = self.get_operands(value, op_type)
         return found[1][0] if found is not None else None
 
-    def get_unsqueezed(self, value: Value) -> tuple[Value, list[int]] | None:
+    def get_unsqueezed(self, value: TypedValue) -> tuple[TypedValue, list[int]] | None:
         """Return what an Unsqueeze made the value from and its axes, None if none did."""
         node = value.ir.producer()
         if node is None or node.op_type != "Unsqueeze" or node.inputs[0] is None:
@@ -162,7 +170,7 @@ class Emitter:
             return value_of(node.inputs[0]), list(node.attributes["axes"].as_ints())
         return value_of(node.inputs[0]), self._arrays[str(node.inputs[1].name)].tolist()  # type: ignore[union-attr]
 
-    def get_zero_padded(self, value: Value) -> tuple[Value, list[int], list[int]] | None:
+    def get_zero_padded(self, value: TypedValue) -> tuple[TypedValue, list[int], list[int]] | None:
         """Return what was padded with zeros to make the value, and by how much; None if nothing was."""
         found = self.get_operands(value, "Pad")
         if found is None or found[1][0] is None:
@@ -177,6 +185,6 @@ class Emitter:
         begins, ends = np.split(pads, 2)
         return padded, begins.tolist(), ends.tolist()
 
-    def is_never_negative(self, value: Value) -> bool:
+    def is_never_negative(self, value: TypedValue) -> bool:
         """Return whether the value comes from an activation that is never below zero."""
         return self.get_operands(value, "Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs") is not None

@@ -7,24 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from .batch_axis import BatchAxes, Place, free_first_axis
+from .batch_axis import BatchAxes, BatchPlace, free_first_axis
 from .emitter import Emitter
 from .graph import TensorType
-from .values import Value
+from .values import TypedValue
 
 
 class FreeBatch(Emitter):
     """An emitter that knows, or guesses, which sizes are the batch size."""
 
-    def __init__(self, opset: int, batch_input: Value | None = None) -> None:
+    def __init__(self, opset: int, batch_input: TypedValue | None = None) -> None:
         """Begin; `batch_input` is the graph's input whose first axis is the free batch axis."""
         super().__init__(opset, BatchAxes(batch_input.shape[0]) if batch_input else None)
         self._batch_input = batch_input
-        self._batch_size: Value | None = None
+        self._batch_size: TypedValue | None = None
         self.is_batch_known = False  # of each node's result
         self.result_batch: tuple[int, int] | None = None  # axis, and its elements for one image, if known
 
-    def get_batch_size(self) -> tuple[Value, int] | None:
+    def get_batch_size(self) -> tuple[TypedValue, int] | None:
         """Return the free batch size as a tensor of one element and as traced; None if it is not free."""
         if self._batch_input is None:
             return None
@@ -40,7 +40,7 @@ class FreeBatch(Emitter):
                 self._batch_size = self.add("Slice", [shape, *bounds], one)
         return self._batch_size, traced
 
-    def free_shape(self, x: Value, shape: Sequence[int]) -> list[int]:
+    def free_shape(self, x: TypedValue, shape: Sequence[int]) -> list[int]:
         """Return a Reshape's target in which the traced batch size does not stay, where that can be said."""
         is_result = self.result_type is not None and self.result_type.shape == tuple(shape)
         if self.is_batch_known and is_result and 0 not in shape:
@@ -49,27 +49,27 @@ class FreeBatch(Emitter):
         target = self._batch_axes.free_shape(x, shape) if self._batch_axes else None
         return free_first_axis(x.shape, shape) if target is None else target
 
-    def has_batch_first(self, x: Value) -> bool:
+    def has_batch_first(self, x: TypedValue) -> bool:
         """Return whether the first axis of a value is the batch axis, or nothing is known of it."""
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is None or place.axis == 0
 
-    def holds_batch(self, x: Value, axis: int) -> bool:
+    def holds_batch(self, x: TypedValue, axis: int) -> bool:
         """Return whether an axis of a value holds the batch, alone or with another; False if unknown."""
         place = self._batch_axes.get(x) if self._batch_axes else None
         return place is not None and place.axis == axis
 
-    def guess_batch_size(self) -> tuple[Value, int] | None:
+    def guess_batch_size(self) -> tuple[TypedValue, int] | None:
         """Return the free batch size where a traced size may be it; None where it is known which are."""
         return None if self.is_batch_known else self.get_batch_size()
 
-    def guess_spread(self, value: Value) -> Value:
+    def guess_spread(self, value: TypedValue) -> TypedValue:
         """Return a constant at the free batch size if it may be one equal row for each image."""
         array = self._arrays.get(value.name)
         is_guess = not self.is_batch_known and array is not None and array.ndim and _step(array, 0) == 0
         return self.spread(value) if is_guess else value
 
-    def spread(self, value: Value, axis: int = 0, inner: int = 1) -> Value:
+    def spread(self, value: TypedValue, axis: int = 0, inner: int = 1) -> TypedValue:
         """Return a constant at the free batch size, if its rows are equal or count in whole numbers.
 
         MindSpore works out what depends on the input's shape alone, for the traced batch: a full tensor, or
@@ -99,7 +99,7 @@ class FreeBatch(Emitter):
         self._put_batch(spread, axis, 1)
         return spread
 
-    def _spread_in_parts(self, value: Value, array: np.ndarray, axis: int, inner: int) -> Value:
+    def _spread_in_parts(self, value: TypedValue, array: np.ndarray, axis: int, inner: int) -> TypedValue:
         """Return a constant of several elements for each image, laid apart and joined again."""
         images = array.shape[axis] // inner
         apart = array.reshape(*array.shape[:axis], images, inner, *array.shape[axis + 1 :])
@@ -112,7 +112,7 @@ class FreeBatch(Emitter):
         self._put_batch(result, axis, inner)
         return result
 
-    def _counted(self, value: Value, axis: int, step: int) -> Value:
+    def _counted(self, value: TypedValue, axis: int, step: int) -> TypedValue:
         """Return 0, `step`, 2 * `step` and so on along an axis, a number for each image of the free batch."""
         batch_size = self.get_batch_size()
         assert batch_size is not None
@@ -126,7 +126,7 @@ class FreeBatch(Emitter):
         numbers = self.add("Reshape", [numbers, along], TensorType(integers, shape))
         return self.add("Cast", [numbers], TensorType(elem_type, shape), to=elem_type)
 
-    def batch_shape(self, sizes: Sequence[int], axis: int) -> Value:
+    def batch_shape(self, sizes: Sequence[int], axis: int) -> TypedValue:
         """Return sizes as a tensor, with the free batch size at one place."""
         batch_size = self.get_batch_size()
         if batch_size is None:
@@ -138,7 +138,7 @@ class FreeBatch(Emitter):
             return parts[0]
         return self.add("Concat", parts, TensorType(onnx.TensorProto.INT64, (len(sizes),)), axis=0)
 
-    def settle(self, result: Value) -> Value:
+    def settle(self, result: TypedValue) -> TypedValue:
         """Return a node's result with its batch where it is known to be; a constant becomes as large."""
         if self.result_batch is None or self._batch_axes is None:
             return result
@@ -148,11 +148,11 @@ class FreeBatch(Emitter):
         self._put_batch(result, axis, inner)
         return result
 
-    def _put_batch(self, value: Value, axis: int, inner: int) -> None:
+    def _put_batch(self, value: TypedValue, axis: int, inner: int) -> None:
         if self._batch_axes is not None and not self.is_free_of_inputs(value):
-            self._batch_axes.put(value, Place(axis, inner))
+            self._batch_axes.put(value, BatchPlace(axis, inner))
 
-    def get_batch_axis(self, value: Value) -> int | None:
+    def get_batch_axis(self, value: TypedValue) -> int | None:
         """Return which axis of a value is the free batch axis and nothing more, None if unknown."""
         place = self._batch_axes.get(value) if self._batch_axes else None
         return place.axis if place is not None and place.inner == 1 else None

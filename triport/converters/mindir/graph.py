@@ -27,7 +27,7 @@ ValueType = TensorType | tuple["ValueType", ...] | None  # None: monads and the 
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class MindirTensor:
     """Constant or parameter data, little-endian and contiguous; a graph without values has no parameter's."""
 
     type: TensorType
@@ -35,11 +35,11 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class MindirParameter:
     """A trained tensor; `name` is MindSpore's `param.name`."""
 
     name: str
-    tensor: Tensor
+    tensor: MindirTensor
 
 
 class Monad:
@@ -51,7 +51,7 @@ class Closure:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class MindirNode:
     """One call of a primitive; `scope` says which layer it belongs to."""
 
     id: str
@@ -72,7 +72,7 @@ class UnknownSizeError(MindirError):
     """
 
     def __init__(
-        self, label: str, inputs: Mapping[str, TensorType], graph_name: str, nodes: Sequence[Node]
+        self, label: str, inputs: Mapping[str, TensorType], graph_name: str, nodes: Sequence[MindirNode]
     ) -> None:
         unknown = (
             f"input {name.rpartition(':')[2]!r} has the shape ({', '.join(map(_size_text, type_.shape))})"
@@ -106,9 +106,9 @@ class Graph:
 
     name: str
     inputs: Mapping[str, TensorType]
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, MindirParameter]
     constants: Mapping[str, Any]
-    nodes: tuple[Node, ...]
+    nodes: tuple[MindirNode, ...]
     outputs: tuple[str, ...]
     output_names: tuple[str, ...] = ()
     batch_axes: Mapping[str, tuple[int, int]] = field(default_factory=dict)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .free_batch import FreeBatch
-from .values import Value
+from .values import TypedValue
 
 
-def keeps_batch(builder: FreeBatch, x: Value, picks: Mapping[int, Sequence[int]]) -> bool:
+def keeps_batch(builder: FreeBatch, x: TypedValue, picks: Mapping[int, Sequence[int]]) -> bool:
     """Return whether all images are written to: the places of the batch axis are not known."""
     return all(
         list(pick) == list(range(x.shape[axis])) or not builder.holds_batch(x, axis)

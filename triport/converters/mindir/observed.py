@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.networks.asked_by_code import Asked, Runs, Tell, asked_by_code, own_kinds
+from triport.converters.networks.asked_by_code import AskedSizes, NetworkRuns, Tell, asked_by_code, own_kinds
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.networks.telling_sizes import is_framework, plain
 
@@ -24,7 +24,7 @@ MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 def asked_by_cell(
     cell: Any, resized: Callable[[int], Sequence[InputSpec]], tried: Sequence[int], elements: int
-) -> Asked:
+) -> AskedSizes:
     """Return the batch sizes at which a Cell's code may go another way, of those that are not tried anyway.
 
     Args:
@@ -51,7 +51,7 @@ def asked_by_cell(
 
     return asked_by_code(
         parts,
-        Runs(run, lambda tensor: tensor.asnumpy()),
+        NetworkRuns(run, lambda tensor: tensor.asnumpy()),
         tried,
         MOST_ELEMENTS // elements,
         _FEW_ELEMENTS // elements,

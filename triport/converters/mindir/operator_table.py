@@ -8,7 +8,7 @@ from pathlib import Path
 from triport.reference_models.errors import counted
 
 from .emit import HIGHEST_OPSET, LOWEST_OPSET
-from .operators import Operator, load_operators
+from .operators import MindirOperator, load_operators
 from .support import description_of, limits_of
 
 PATH = Path(__file__).resolve().parents[3] / "docs" / "operators.md"
@@ -73,7 +73,7 @@ ONNX Runtime refuses to divide whole numbers by 0, and the least one by -1 ends 
 def make_table() -> str:
     """Return the whole document."""
     operators = load_operators()
-    modules: dict[str, list[Operator]] = {}
+    modules: dict[str, list[MindirOperator]] = {}
     for operator in operators.values():
         modules.setdefault(operator.module, []).append(operator)
     parts = [INTRODUCTION, f"{counted(len(operators), 'primitive')}.\n"]
@@ -96,9 +96,9 @@ def _differences() -> Iterator[str]:
         yield f"| {', '.join(names)} | {text} |"
 
 
-def _rows(operators: list[Operator]) -> Iterator[tuple[str, str, list[str]]]:
+def _rows(operators: list[MindirOperator]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the primitives of one function together."""
-    by_function: dict[object, list[Operator]] = {}
+    by_function: dict[object, list[MindirOperator]] = {}
     for operator in operators:
         by_function.setdefault(operator.convert, []).append(operator)
     for members in by_function.values():

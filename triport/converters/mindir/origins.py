@@ -29,7 +29,7 @@ class ConvertAnyError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class GraphOrigin:
     """Where a graph is from.
 
     `get_cell` is None where it shall not be compared, `trace` where it is a file with one batch size.
@@ -43,7 +43,7 @@ class Origin:
 
 def trace_unknown_batch(
     source: Path, error: UnknownSizeError, opset: int, check: bool, progress: Progress
-) -> tuple[Graph, Origin]:
+) -> tuple[Graph, GraphOrigin]:
     """Let MindSpore trace a file whose batch size is unknown with a known one."""
     from onnx import helper
 
@@ -58,7 +58,7 @@ def trace_unknown_batch(
     trace = Tracer(lambda: load_mindir(source), specs, opset, names, file=error)
     progress(f"tracing {source.name} in MindSpore with a batch of {UNKNOWN_TRACED_WITH}")
     get_cell = (lambda: load_mindir(source)) if check else None
-    return trace.read(UNKNOWN_TRACED_WITH), Origin(str(source), get_cell, trace, names)
+    return trace.read(UNKNOWN_TRACED_WITH), GraphOrigin(str(source), get_cell, trace, names)
 
 
 def find_cell(where: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .graph import Graph, Node, Tensor
+from .graph import Graph, MindirNode, MindirTensor
 
 _TUPLES = ("MakeTuple", "make_list")
 
@@ -67,7 +67,7 @@ def describe_left_out(graph: Graph) -> list[tuple[str, str]]:
 
 
 def _walk(
-    graph: Graph, nodes: dict[str, Node], id_: str, place: list[int]
+    graph: Graph, nodes: dict[str, MindirNode], id_: str, place: list[int]
 ) -> Iterator[tuple[list[int], str]]:
     node = nodes.get(id_)
     if id_ in graph.constants:
@@ -83,5 +83,5 @@ def _walk_constant(value: Any, place: list[int]) -> Iterator[tuple[list[int], st
     if isinstance(value, tuple | list):
         for index, item in enumerate(value):
             yield from _walk_constant(item, [*place, index])
-    elif not isinstance(value, Tensor):
+    elif not isinstance(value, MindirTensor):
         yield place, "None" if value is None else f"the constant {value!r}"

@@ -19,10 +19,10 @@ from .graph import (
     Closure,
     Graph,
     MindirError,
+    MindirNode,
+    MindirParameter,
+    MindirTensor,
     Monad,
-    Node,
-    Parameter,
-    Tensor,
     TensorType,
     UnknownSizeError,
     ValueType,
@@ -123,7 +123,7 @@ class _GraphReader:
             raise MindirError(f"{self.label}: hash-table parameters (MapParameter) cannot be converted")
         parameters = {tensor.name: self._read_parameter(tensor) for tensor in graph.parameter}
         constants: dict[str, Any] = {}
-        nodes: list[Node] = []
+        nodes: list[MindirNode] = []
         calls: list[Any] = []
         # what a node may call besides a primitive: a graph, or a value that stands for one
         callable_ = {function.name for function in self.model.functions}
@@ -159,21 +159,21 @@ class _GraphReader:
         self._check_connected(result)
         return result
 
-    def _read_parameter(self, proto: Any) -> Parameter:
+    def _read_parameter(self, proto: Any) -> MindirParameter:
         # "<graph name>:<param.name>"
         name = proto.name.rpartition(":")[2]
         if proto.HasField("external_data"):
-            return Parameter(name, self._read_variable_part(proto, name))
+            return MindirParameter(name, self._read_variable_part(proto, name))
         if proto.quant_params or proto.compression_type:
             raise MindirError(
                 f"{self.label}: parameter {short(name)!r} is quantised or compressed: not supported"
             )
         what = f"parameter {short(name)!r}"
         if not self.has_values:
-            return Parameter(name, Tensor(self._read_tensor_type(proto, what), b""))
-        return Parameter(name, self._read_tensor(proto, what))
+            return MindirParameter(name, MindirTensor(self._read_tensor_type(proto, what), b""))
+        return MindirParameter(name, self._read_tensor(proto, what))
 
-    def _read_tensor(self, proto: Any, what: str) -> Tensor:
+    def _read_tensor(self, proto: Any, what: str) -> MindirTensor:
         type_ = self._read_tensor_type(proto, what)
         if any(size < 0 for size in type_.shape):
             raise MindirError(f"{self.label}: {what} states a negative size in {type_.shape}: damaged")
@@ -183,9 +183,9 @@ class _GraphReader:
                 f"{self.label}: {what} of shape {type_.shape} needs {size} bytes, found "
                 f"{len(proto.raw_data)}: damaged; export it again"
             )
-        return Tensor(type_, proto.raw_data)
+        return MindirTensor(type_, proto.raw_data)
 
-    def _read_variable_part(self, proto: Any, name: str) -> Tensor:
+    def _read_variable_part(self, proto: Any, name: str) -> MindirTensor:
         """Read a parameter from a file beside the graph, where MindSpore puts what exceeds 1 GB."""
         if self.parts is None:
             raise MindirError(
@@ -199,7 +199,7 @@ class _GraphReader:
         where = proto.external_data
         entries = {"location": where.location, "offset": str(where.offset), "length": str(where.length)}
         tensor = self.parts.tensor(name, type_.shape, dtype, entries)
-        return Tensor(type_, b"".join(tensor.chunks()))
+        return MindirTensor(type_, b"".join(tensor.chunks()))
 
     def _read_tensor_type(self, proto: Any, what: str) -> TensorType:
         elem_type = _ELEM_TYPES.get(proto.data_type)
@@ -231,7 +231,7 @@ class _GraphReader:
             )
         return self._decode(values[0], f"constant {short(proto.name)!r}")
 
-    def _read_node(self, proto: Any) -> Node:
+    def _read_node(self, proto: Any) -> MindirNode:
         kind = proto.op_type
         attributes: dict[str, Any] = {}
         if kind.startswith("REF::"):
@@ -250,7 +250,7 @@ class _GraphReader:
                 type_ = self._read_type(attribute, f"the result of {short(kind)} at {short(place)}")
             else:
                 attributes[attribute.name] = self._decode(attribute, f"{short(kind)}.{short(attribute.name)}")
-        return Node(proto.output[0], kind, attributes, tuple(proto.input), type_, proto.domain)
+        return MindirNode(proto.output[0], kind, attributes, tuple(proto.input), type_, proto.domain)
 
     def _read_type(self, attribute: Any, what: str) -> ValueType:
         name = _ATTRIBUTE_NAMES.get(attribute.type)

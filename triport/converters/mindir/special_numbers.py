@@ -9,7 +9,7 @@ import onnx
 
 from triport.reference_models.errors import counted
 
-from .graph import Graph, Tensor, TensorType
+from .graph import Graph, MindirTensor, TensorType
 from .operators import load_operators
 
 _WHOLE = frozenset(
@@ -67,5 +67,7 @@ def _types(graph: Graph) -> Iterator[tuple[str, TensorType]]:
     """Yield the type of every tensor by its id."""
     yield from graph.inputs.items()
     yield from ((id_, parameter.tensor.type) for id_, parameter in graph.parameters.items())
-    yield from ((id_, value.type) for id_, value in graph.constants.items() if isinstance(value, Tensor))
+    yield from (
+        (id_, value.type) for id_, value in graph.constants.items() if isinstance(value, MindirTensor)
+    )
     yield from ((node.id, node.type) for node in graph.nodes if isinstance(node.type, TensorType))

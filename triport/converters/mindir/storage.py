@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .graph import Tensor, TensorType
-from .values import Value
+from .graph import MindirTensor, TensorType
+from .values import TypedValue
 
 
 @dataclass(slots=True)
 class Cell:
     """Storage of one tensor: in-place operators change what it holds."""
 
-    value: Value
+    value: TypedValue
     is_parameter: bool = False
     is_shared: bool = False  # with a view
 
 
 def store(result: Any) -> Any:
     """Give each tensor that a node made a cell of its own."""
-    if isinstance(result, Value):
+    if isinstance(result, TypedValue):
         return Cell(result)
     if isinstance(result, tuple | list):
         return tuple(store(item) for item in result)
@@ -47,7 +47,7 @@ def iterate_types(entry: Any) -> Iterator[TensorType]:
     """Yield the types of tensors in a node's type or in what it reads."""
     if isinstance(entry, TensorType):
         yield entry
-    elif isinstance(entry, Tensor):
+    elif isinstance(entry, MindirTensor):
         yield entry.type
     elif isinstance(entry, Cell):
         yield entry.value.type

@@ -14,7 +14,7 @@ from .asked import is_mindir
 from .convert_nodes import MAX_REASON, NO_CONVERTER, Outcome, place_of
 from .emit import LOWEST_OPSET, outcomes_of
 from .graph import UnknownSizeError
-from .operators import Operator, load_operators
+from .operators import MindirOperator, load_operators
 from .reader import read_mindir
 
 TARGETS = ("onnx",)
@@ -80,12 +80,12 @@ def _need(name: str, outcomes: list[Outcome]) -> Need:
     )
 
 
-def description_of(operator: Operator) -> str:
+def description_of(operator: MindirOperator) -> str:
     """Return what a converter does, in one sentence."""
     return (inspect.getdoc(operator.convert) or "").partition("\n\n")[0].replace("\n", " ")
 
 
-def limits_of(operator: Operator) -> Iterator[str]:
+def limits_of(operator: MindirOperator) -> Iterator[str]:
     """Yield what an operator declares of its limits."""
     if operator.lowest_opset > LOWEST_OPSET:
         yield f"opset {operator.lowest_opset} or later"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from triport.converters.networks.asked_by_code import Asked
+from triport.converters.networks.asked_by_code import AskedSizes
 from triport.converters.networks.input_specs import InputSpec
 
 from .batch_facts import learn_batch_axes
@@ -67,10 +67,10 @@ class Tracer:
         self.output_names = output_names
         self.output_shapes: dict[int, list[tuple[int, ...]]] = {}
 
-    def asked(self, tried: Sequence[int]) -> Asked:
+    def asked(self, tried: Sequence[int]) -> AskedSizes:
         """Return further batch sizes to trace with, at which the Cell's own code may go another way."""
         if self.file is not None:
-            return Asked(())
+            return AskedSizes(())
         elements = {math.prod(spec.shape[1:]) for spec in self.specs if spec.shape[:1] == (self.traced,)}
         return asked_by_cell(self.get_cell(), self.resized, tried, max(elements, default=1))
 

@@ -17,7 +17,7 @@ class UnsupportedCallError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TypedValue:
     """An ONNX value; `type` holds the shape that MindSpore traced."""
 
     ir: ir.Value
@@ -34,19 +34,19 @@ class Value:
         return self.type.shape
 
 
-def make_value(name: str, type_: TensorType) -> Value:
+def make_value(name: str, type_: TensorType) -> TypedValue:
     """Return a new value of a name and a traced type."""
     described = ir.Value(
         name=name, shape=ir.Shape(type_.shape), type=ir.TensorType(ir.DataType(type_.elem_type))
     )
-    return Value(described, type_)
+    return TypedValue(described, type_)
 
 
-def value_of(made: ir.Value) -> Value:
+def value_of(made: ir.Value) -> TypedValue:
     """Return a value of the graph with the type that it was made with."""
     assert made.dtype is not None and made.shape is not None
     sizes = tuple(size for size in made.shape if isinstance(size, int))
-    return Value(made, TensorType(made.dtype.value, sizes))
+    return TypedValue(made, TensorType(made.dtype.value, sizes))
 
 
 def check_size(*shape: int) -> None:

@@ -21,7 +21,7 @@ from triport.converters.formats import (
     write_checkpoint,
 )
 from triport.converters.provenance import VERSION_KEY
-from triport.converters.request import ConvertError, Request
+from triport.converters.request import ConvertError, ConvertRequest
 from triport.reference_models.errors import counted, listed
 from triport.reference_models.result import SCHEMA_VERSION
 from triport.version import __version__
@@ -133,7 +133,7 @@ def _called(fit: NamesFit) -> str:
 
 
 def convert_by_names(
-    source: Path | None, request: Request, progress: Callable[[str], None] = lambda step: None
+    source: Path | None, request: ConvertRequest, progress: Callable[[str], None] = lambda step: None
 ) -> NamedConversion:
     """Convert a checkpoint of one network of a pair to the other's; the output is complete and checked.
 
@@ -186,7 +186,7 @@ def convert_by_names(
     )
 
 
-def _check_options(request: Request) -> None:
+def _check_options(request: ConvertRequest) -> None:
     """Raise ConvertError where options do not go together with a map of names."""
     given = request.given(*_NOT_WITH_NAMES)
     if given:
@@ -199,7 +199,7 @@ def _check_options(request: Request) -> None:
     request.check_weights()
 
 
-def _check_source(checkpoint: Checkpoint, request: Request, output: Path, names: Path) -> None:
+def _check_source(checkpoint: Checkpoint, request: ConvertRequest, output: Path, names: Path) -> None:
     """Raise ConvertError where the source is not what was said, or the output replaces what is needed."""
     if request.source_runtime not in (None, checkpoint.runtime):
         raise ConvertError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from triport.converters.names import Row
+from triport.converters.names import NameRow
 
 _NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]{0,8})(?![0-9])")
 _LETTERS = "ijklmnpqrstuvw"
@@ -30,7 +30,7 @@ def dialect_rows(paths: Mapping[str, str]) -> dict[str, str]:
     return rows
 
 
-def _settled(members: Sequence[Member], paths: Mapping[str, str]) -> list[Row]:
+def _settled(members: Sequence[Member], paths: Mapping[str, str]) -> list[NameRow]:
     """Return rows that lead these paths to the right ones and match no others, as few as may be."""
     row = _row(members)
     if row is not None:
@@ -39,7 +39,7 @@ def _settled(members: Sequence[Member], paths: Mapping[str, str]) -> list[Row]:
             return [row]
     # apart by a number: the one stage, the first block that is otherwise
     columns = list(zip(*(_numbers(canonical) for canonical, _ in members), strict=True))
-    found: list[list[Row]] = []
+    found: list[list[NameRow]] = []
     for column in columns:
         values = dict.fromkeys(column)
         if len(values) > 1:
@@ -48,7 +48,7 @@ def _settled(members: Sequence[Member], paths: Mapping[str, str]) -> list[Row]:
     return min(found, key=len)
 
 
-def _row(members: Sequence[Member]) -> Row | None:
+def _row(members: Sequence[Member]) -> NameRow | None:
     """Return the row of paths that differ by numbers; None where one's numbers do not say the other's."""
     mine = list(zip(*(_numbers(canonical) for canonical, _ in members), strict=True))
     other = list(zip(*(_numbers(theirs) for _, theirs in members), strict=True))
@@ -69,7 +69,7 @@ def _row(members: Sequence[Member]) -> Row | None:
             for place, column in enumerate(mine)
         ],
     )
-    return Row(_filled(members[0][1], fills), canonical)
+    return NameRow(_filled(members[0][1], fills), canonical)
 
 
 def _fill(column: Sequence[int], mine: Sequence[Sequence[int]], letters: Mapping[int, str]) -> str | None:

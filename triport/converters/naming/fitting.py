@@ -12,7 +12,7 @@ from triport.reference_models.kinds import COUNTER_LEAF
 from triport.reference_models.spec import Runtime
 
 from .pair_names import PairNames
-from .record import NamesFile, Side, shapes_digest, values_digest
+from .record import NamedSide, NamesFile, shapes_digest, values_digest
 from .step import StepError
 
 SideName = Literal["a", "b"]
@@ -47,12 +47,12 @@ class NamesFit:
     notes: tuple[str, ...]
 
     @property
-    def source(self) -> Side:
+    def source(self) -> NamedSide:
         """The network whose names the checkpoint has."""
         return self.file.a if self.side == "a" else self.file.b
 
     @property
-    def target(self) -> Side:
+    def target(self) -> NamedSide:
         """The other network."""
         return self.file.b if self.side == "a" else self.file.a
 
@@ -184,7 +184,7 @@ class _Laid:
                 f"do not fit {len(problems)} of {len(names.rows)} rows\n{listed(problems)}"
             )
 
-    def _check_kept(self, stated: Side) -> None:
+    def _check_kept(self, stated: NamedSide) -> None:
         """Raise NamesFitError where what the network makes itself has another value in the checkpoint.
 
         A whole number alone counts something, and may be any.
@@ -210,7 +210,7 @@ class _Laid:
     def _kept_tensors(self) -> list[tuple[str, Tensor]]:
         return [(name, tensor) for name, tensor in self.checkpoint.tensors.items() if name in self.kept]
 
-    def _notes(self, names: PairNames, stated: Side) -> Iterator[str]:
+    def _notes(self, names: PairNames, stated: NamedSide) -> Iterator[str]:
         if stated.shapes_sha256 and stated.shapes_sha256 != self.digest:
             yield (
                 "the tensors' shapes are not those of the networks of the map, which another number of "
@@ -235,7 +235,7 @@ class _Laid:
                 "built with"
             )
 
-    def _renamed_counters(self, names: PairNames, target: Side) -> Iterator[tuple[str, str | None]]:
+    def _renamed_counters(self, names: PairNames, target: NamedSide) -> Iterator[tuple[str, str | None]]:
         """Yield each counter and the other network's name for it: the one beside its running mean."""
         means = {row.a[0]: row.b[0] for row in names.rows if len(row.a) == len(row.b) == 1 and not row.steps}
         for name in self.counters:

@@ -22,7 +22,7 @@ def _values_of(shapes: Iterable[Shape]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PairRow:
     """Parameters of the first network and those of the second that hold the same numbers.
 
     `reason` says in a few words what the row was derived from.
@@ -34,13 +34,13 @@ class Row:
     reason: str = ""
 
     @property
-    def inverse(self) -> Row:
+    def inverse(self) -> PairRow:
         """The same row from the second network to the first.
 
         Raises:
             StepError: one of its steps cannot be undone.
         """
-        return Row(self.b, self.a, tuple(step.inverse for step in reversed(self.steps)), self.reason)
+        return PairRow(self.b, self.a, tuple(step.inverse for step in reversed(self.steps)), self.reason)
 
     @property
     def computes(self) -> bool:
@@ -86,7 +86,7 @@ class PairNames:
     relative positions: it is in no row, and keeps the value that the network is built with.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[PairRow, ...]
     left_a: tuple[str, ...] = ()
     left_b: tuple[str, ...] = ()
     kept_a: tuple[tuple[str, str], ...] = ()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from triport.converters.formats.tensors import MAX_TENSORS, short
 from triport.reference_models.errors import TriportError
 
-from .pair_names import Row
+from .pair_names import PairRow
 from .step import Step
 
 Values = tuple[int, ...]  # of the placeholders of a row, in order
@@ -119,9 +119,9 @@ def escaped(name: str) -> str:
     return name.replace("{", "{{").replace("}", "}}")
 
 
-def compressed(rows: Sequence[Row]) -> tuple[list[PatternRow], dict[Placeholders, list[Values]]]:
+def compressed(rows: Sequence[PairRow]) -> tuple[list[PatternRow], dict[Placeholders, list[Values]]]:
     """Return rows that differ by numbers in their names as one each, and the numbers of the placeholders."""
-    groups: dict[tuple[object, ...], list[tuple[Row, Values]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[PairRow, Values]]] = {}
     for row in rows:
         apart = [_NUMBER.split(name) for name in (*row.a, *row.b)]
         texts = tuple(tuple(pieces[::2]) for pieces in apart)
@@ -136,7 +136,7 @@ def compressed(rows: Sequence[Row]) -> tuple[list[PatternRow], dict[Placeholders
 
 
 def _pattern_row(
-    members: Sequence[tuple[Row, Values]],
+    members: Sequence[tuple[PairRow, Values]],
     names: dict[tuple[Values, ...], Placeholders],
     letters: Iterator[str],
 ) -> PatternRow:

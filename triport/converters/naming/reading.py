@@ -14,9 +14,9 @@ from triport.converters.formats.source import SourceFile
 from triport.converters.formats.tensors import MAX_TENSORS, short
 from triport.reference_models.errors import counted, listed
 
-from .pair_names import PairNames, Row
+from .pair_names import PairNames, PairRow
 from .patterns import PatternError, Placeholders, Values, filled, placeholders_of, read_values
-from .record import SCHEMA, NamesFile, Proof, Side
+from .record import SCHEMA, MapProof, NamedSide, NamesFile
 from .step import Step, StepError
 from .toml_table import NamesFileError, Table, check_keys_are_short
 
@@ -87,14 +87,14 @@ def parsed_names(text: str) -> NamesFile:
     return NamesFile(names, sides[0], sides[1], _proof(top.table("proof")))
 
 
-def _side(table: Table) -> Side:
+def _side(table: Table) -> NamedSide:
     table.check_keys(("net", "runtime", "version", "shapes_sha256", "kept_sha256"))
     runtime = table.get("runtime", str)
     if runtime not in _RUNTIMES:
         raise NamesFileError(
             f"{table.where}: runtime is {short(runtime)!r}; known are {', '.join(_RUNTIMES)}"
         )
-    return Side(
+    return NamedSide(
         table.get("net", str),
         runtime,
         table.get("version", str, ""),
@@ -103,8 +103,8 @@ def _side(table: Table) -> Side:
     )
 
 
-def _proof(table: Table) -> Proof:
-    table.check_keys(tuple(Proof.__dataclass_fields__))
+def _proof(table: Table) -> MapProof:
+    table.check_keys(tuple(MapProof.__dataclass_fields__))
     symmetric = table.get("symmetric", list, [])
     groups = [Table({"symmetric": group}, table.where).texts("symmetric") for group in symmetric]
     parting = table.table("parting", needed=False)
@@ -112,7 +112,7 @@ def _proof(table: Table) -> Proof:
     figures = [
         table.get(key, float) if key in table.content else None for key in ("needed_tolerance", "tolerance")
     ]
-    return Proof(
+    return MapProof(
         proven=table.get("proven", bool),
         equal=table.get("equal", bool),
         needed_tolerance=figures[0],
@@ -147,14 +147,14 @@ def _values(table: Table) -> dict[Placeholders, list[Values]]:
     return found
 
 
-def _plain_rows(table: Table, values: Mapping[Placeholders, list[Values]]) -> Iterator[Row]:
+def _plain_rows(table: Table, values: Mapping[Placeholders, list[Values]]) -> Iterator[PairRow]:
     """Yield the rows that need no step."""
     for a in table.content:
         table.check_text("a name", a)
-        yield from _filled(Row((a,), (table.get(a, str),)), f"[names]: {short(a)!r}", values)
+        yield from _filled(PairRow((a,), (table.get(a, str),)), f"[names]: {short(a)!r}", values)
 
 
-def _other_rows(top: Table, values: Mapping[Placeholders, list[Values]]) -> Iterator[Row]:
+def _other_rows(top: Table, values: Mapping[Placeholders, list[Values]]) -> Iterator[PairRow]:
     """Yield the rows that say more than two names."""
     for place, content in enumerate(top.get("rows", list, []), 1):
         table = Table(content, f"[[rows]] {place}")
@@ -169,7 +169,7 @@ def _other_rows(top: Table, values: Mapping[Placeholders, list[Values]]) -> Iter
                 f"{table.where}: its steps make {reached} tensors of {len(a)}, and b has "
                 f"{counted(len(b), 'name')}"
             )
-        yield from _filled(Row(a, b, steps, table.get("reason", str, "")), table.where, values)
+        yield from _filled(PairRow(a, b, steps, table.get("reason", str, "")), table.where, values)
 
 
 def _steps(table: Table) -> Iterator[Step]:
@@ -182,7 +182,7 @@ def _steps(table: Table) -> Iterator[Step]:
             raise NamesFileError(f"{table.where}: 'steps': {error}") from None
 
 
-def _filled(row: Row, where: str, values: Mapping[Placeholders, list[Values]]) -> Iterator[Row]:
+def _filled(row: PairRow, where: str, values: Mapping[Placeholders, list[Values]]) -> Iterator[PairRow]:
     """Yield the rows that a row of patterns stands for: one for each of its numbers.
 
     Args:
@@ -198,7 +198,7 @@ def _filled(row: Row, where: str, values: Mapping[Placeholders, list[Values]]) -
         for numbers in values.get(key, [()]):
             named = dict(zip(key, numbers, strict=True))
             a, b = (tuple(filled(name, named) for name in side) for side in (row.a, row.b))
-            yield Row(a, b, row.steps, row.reason)
+            yield PairRow(a, b, row.steps, row.reason)
     except PatternError as error:
         raise NamesFileError(f"{where}: {error}") from None
 

@@ -20,7 +20,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class NamedSide:
     """One network of a pair.
 
     Attributes:
@@ -39,7 +39,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class MapProof:
     """What was shown of a map when it was made.
 
     Attributes:
@@ -77,9 +77,9 @@ class NamesFile:
     """A map of a pair with all that is known of it."""
 
     names: PairNames
-    a: Side
-    b: Side
-    proof: Proof
+    a: NamedSide
+    b: NamedSide
+    proof: MapProof
 
     @property
     def is_changed(self) -> bool:

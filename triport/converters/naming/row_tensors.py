@@ -10,7 +10,7 @@ from triport.converters.formats.tensors import ITEM_BYTES
 from triport.reference_models.errors import TriportError
 
 from .fitting import NamesFit
-from .pair_names import Row
+from .pair_names import PairRow
 from .step import StepError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def tensors_of(checkpoint: Checkpoint, fit: NamesFit) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     floats = _float_type(tensors)
 
-    def place(row: Row) -> int:
+    def place(row: PairRow) -> int:
         return min((places[name] for name in row.a), default=len(places))
 
     for row in sorted(fit.names.rows, key=place):
@@ -66,7 +66,7 @@ def _float_type(tensors: Mapping[str, Tensor]) -> str:
 class _RowValues:
     """What the steps of a row make: computed once for all its tensors, and kept until each was read."""
 
-    def __init__(self, checkpoint: Checkpoint, row: Row, floats: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, row: PairRow, floats: str) -> None:
         self.path, self.row = checkpoint.path, row
         self.given = [checkpoint.tensors[name] for name in row.a]
         self.dtype = self.given[0].dtype if self.given else floats

@@ -12,7 +12,7 @@ from pathlib import Path
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError
 from triport.reference_models.kinds import KINDS
-from triport.reference_models.layouts import FILE, Kind, Layer, rows_of, text_of
+from triport.reference_models.layouts import FILE, Kind, ParametricLayer, rows_of, text_of
 
 from .dialect_rows import dialect_rows
 from .record import NamesFile
@@ -116,7 +116,7 @@ class _Config:
         return f"{self.name}()"
 
 
-def _layers(shapes: Mapping[str, Shape]) -> tuple[list[Layer], list[str]]:
+def _layers(shapes: Mapping[str, Shape]) -> tuple[list[ParametricLayer], list[str]]:
     """Return the layers of a network, and the names of parameters that are of none that is known."""
     modules: dict[str, dict[str, Shape]] = {}
     for name, shape in shapes.items():
@@ -128,7 +128,7 @@ def _layers(shapes: Mapping[str, Shape]) -> tuple[list[Layer], list[str]]:
         if kind is None or not path:
             rest += [f"{path}.{leaf}".lstrip(".") for leaf in leaves]
         else:
-            layers.append(Layer(path, kind, leaves["weight"], "bias" in leaves))
+            layers.append(ParametricLayer(path, kind, leaves["weight"], "bias" in leaves))
     return layers, rest
 
 
@@ -146,7 +146,7 @@ def _kind(leaves: Mapping[str, Shape]) -> Kind | None:
 
 
 def _paths(
-    found: NamesFile, layers: Sequence[Layer], first: int, runtime: str
+    found: NamesFile, layers: Sequence[ParametricLayer], first: int, runtime: str
 ) -> tuple[dict[str, str], list[str]]:
     """Return canonical module path -> the other network's, and what rows of module paths cannot say."""
     plain = {}
@@ -177,7 +177,7 @@ def _paths(
     return paths, problems
 
 
-def _layout(layers: Sequence[Layer]) -> str:
+def _layout(layers: Sequence[ParametricLayer]) -> str:
     """Return the rows of a layout; the first size of the last dense layer is the number of classes."""
     place = max((place for place, layer in enumerate(layers) if layer.kind == "dense"), default=None)
     if place is None:

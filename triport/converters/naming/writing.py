@@ -10,7 +10,7 @@ from triport.converters.formats.atomic import replacing
 
 from .patterns import PatternRow, compressed, value_texts
 from .reading import parsed_names
-from .record import SCHEMA, NamesFile, Proof, Side, rows_digest
+from .record import SCHEMA, MapProof, NamedSide, NamesFile, rows_digest
 from .toml_table import NamesFileError
 
 _HEAD = """\
@@ -89,7 +89,7 @@ def _lines(found: NamesFile) -> Iterator[str]:
             yield from (f"{quoted(name)} = {quoted(reason)}" for name, reason in kept)
 
 
-def _side_lines(name: str, side: Side) -> Iterator[str]:
+def _side_lines(name: str, side: NamedSide) -> Iterator[str]:
     yield f"\n[{name}]"
     for key in ("net", "runtime", "version", "shapes_sha256"):
         if getattr(side, key):
@@ -99,7 +99,7 @@ def _side_lines(name: str, side: Side) -> Iterator[str]:
         yield from (f"{quoted(key)} = {quoted(digest)}" for key, digest in side.kept_sha256.items())
 
 
-def _proof_lines(proof: Proof) -> Iterator[str]:
+def _proof_lines(proof: MapProof) -> Iterator[str]:
     yield "\n[proof]"
     yield f"proven = {_word(proof.proven)}"
     yield f"equal = {_word(proof.equal)}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from .marked_code import Marked, codes_within, noted_calls
 from .marks_of_sizes import marks_telling
-from .telling_sizes import SIZES, Noted, Notes, Sizes, is_framework, telling
+from .telling_sizes import SIZES, Noted, Notes, TellingSizes, is_framework, telling
 
 START = 8
 _FAR = 9
@@ -27,14 +27,14 @@ Shape = tuple[int, ...]
 Tell = Callable[[Shape], Shape]
 
 
-class Asked(NamedTuple):
+class AskedSizes(NamedTuple):
     """Sizes at which code may go another way, and why these may not be all; "" if they are."""
 
     sizes: tuple[int, ...]
     unseen: str = ""
 
 
-class Runs(NamedTuple):
+class NetworkRuns(NamedTuple):
     """How a network runs.
 
     `run` runs it at a size, and each size of a tensor is what the function that it gets says; `values` gives
@@ -45,7 +45,9 @@ class Runs(NamedTuple):
     values: Callable[[Any], np.ndarray]
 
 
-def asked_by_code(parts: Sequence[Any], runs: Runs, tried: Sequence[int], most: int, cheap: int) -> Asked:
+def asked_by_code(
+    parts: Sequence[Any], runs: NetworkRuns, tried: Sequence[int], most: int, cheap: int
+) -> AskedSizes:
     """Run a network with sizes that tell, and again at those at which its code goes another way.
 
     Args:
@@ -79,7 +81,7 @@ def asked_by_code(parts: Sequence[Any], runs: Runs, tried: Sequence[int], most: 
     elif left:
         failed = f"its code may go another way at {', '.join(left[:_MOST_NAMED])}"
         failed += f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
-    return Asked(tuple(one for one in found if one <= most), failed)
+    return AskedSizes(tuple(one for one in found if one <= most), failed)
 
 
 def _way_not_followed(notes: Notes, seen: set[int], tried: Sequence[int], most: int) -> int | None:
@@ -94,7 +96,7 @@ def _way_not_followed(notes: Notes, seen: set[int], tried: Sequence[int], most: 
 
 def _run_telling(
     parts: Sequence[Any],
-    runs: Runs,
+    runs: NetworkRuns,
     size: int,
     cheap: int,
     notes: Notes,
@@ -119,7 +121,7 @@ def _run_telling(
 
 def _run_at_several(
     parts: Sequence[Any],
-    runs: Runs,
+    runs: NetworkRuns,
     size: int,
     cheap: int,
     notes: Notes,
@@ -134,14 +136,14 @@ def _run_at_several(
         if any(len(other) != len(shape) for other in others):
             others = [tuple(one * at // size if one == size else one for one in shape) for at in ats[1:]]
         columns = zip(shape, *others, strict=True)
-        return Sizes(telling(one, _through(ats, (one, *more)), notes) for one, *more in columns)
+        return TellingSizes(telling(one, _through(ats, (one, *more)), notes) for one, *more in columns)
 
     for at in reversed(ats):
         noted: list[Shape] = []
 
         def note(shape: Shape, noted: list[Shape] = noted) -> Shape:
             noted.append(shape)
-            return Sizes(map(Noted, shape))
+            return TellingSizes(map(Noted, shape))
 
         before = [iter(one) for one in reversed(seen)]
         function = tell if at == size else note

@@ -10,7 +10,7 @@ from triport.converters.environment import import_mindspore, import_torch
 from triport.converters.names import name_map, reference_dialect
 from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import BATCH_AXIS, INPUT, LOGITS
-from triport.reference_models.network import Arrays, Input, Network, Realisation, Rows
+from triport.reference_models.network import Arrays, Input, Network, Realisation, RowAxes
 from triport.reference_models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def of_model(spec: ModelSpec, num_classes: int | None = None) -> Network:
             ),
         },
         {BATCH_AXIS: _BATCH_SIZE, SIZE_AXIS: spec.input_size_px},
-        Rows({INPUT: 0}, {LOGITS: 0}),
+        RowAxes({INPUT: 0}, {LOGITS: 0}),
     )
 
 

@@ -150,7 +150,7 @@ class Telling:
         return type(_plain(self)), (_plain(self),)
 
 
-class Size(Telling, int):
+class TellingSize(Telling, int):
     """A whole number."""
 
 
@@ -158,11 +158,11 @@ class Noted(int):
     """A whole number that was asked for, and is what it is."""
 
 
-class Part(Telling, float):
+class TellingPart(Telling, float):
     """A number that is not whole."""
 
 
-class Sizes(tuple):
+class TellingSizes(tuple):
     """A few numbers that may tell, with what PyTorch's have besides."""
 
     def numel(self) -> int:
@@ -174,16 +174,16 @@ def telling(value: Any, table: np.ndarray, notes: Notes) -> Any:
     """Return a number that tells, or the plain one if it is the same at every size."""
     if isinstance(value, bool | np.bool_) or bool(np.all(table[1:] == table[1])):
         return value
-    found: Any = (Size if isinstance(value, int | np.integer) else Part)(value)
+    found: Any = (TellingSize if isinstance(value, int | np.integer) else TellingPart)(value)
     found.table, found.notes = table, notes
     return found
 
 
 def _plain(value: Any) -> Any:
     """Return what a number is here."""
-    if isinstance(value, Size):
+    if isinstance(value, TellingSize):
         return int.__add__(value, 0)
-    return float.__add__(value, 0.0) if isinstance(value, Part) else value
+    return float.__add__(value, 0.0) if isinstance(value, TellingPart) else value
 
 
 def plain(value: Any, how: str) -> Any:
@@ -273,7 +273,7 @@ def _comparing(of: Callable[..., Any]) -> Callable[..., Any]:
 _TWO = ("add", "sub", "mul", "floordiv", "truediv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift")
 for _name in _TWO:
     _of = getattr(operator, _name)
-    for _kind in (Size, Part):
+    for _kind in (TellingSize, TellingPart):
         setattr(_kind, f"__{_name.strip('_')}__", _computing(_name, _of))
         setattr(
             _kind, f"__r{_name.strip('_')}__", _computing(_name, lambda one, other, of=_of: of(other, one))
@@ -283,10 +283,10 @@ for _name, _of in {
     **{name: getattr(math, name) for name in ("trunc", "floor", "ceil")},
     **{"round": round, "divmod": divmod},
 }.items():
-    for _kind in (Size, Part):
+    for _kind in (TellingSize, TellingPart):
         setattr(_kind, f"__{_name}__", _computing(_name, _of))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    for _kind in (Size, Part):
+    for _kind in (TellingSize, TellingPart):
         setattr(_kind, f"__{_name}__", _comparing(getattr(operator, _name)))
 
 

@@ -18,7 +18,7 @@ _COMMUTATIVE = (ast.Add, ast.Mult)
 
 
 @dataclass(slots=True)
-class Body:
+class ForwardBody:
     """A forward pass in single statements; its arguments and what is made have temporary names."""
 
     arguments: list[str]
@@ -65,7 +65,7 @@ def numbers_in(statements: list[ast.stmt]) -> list[tuple[ast.AST, str, int | Non
     return found
 
 
-def likeness(template: Body, other: Body) -> Likeness | None:
+def likeness(template: ForwardBody, other: ForwardBody) -> Likeness | None:
     """Return how a body is like a template, None if it is not."""
     if not other.members <= template.members or other.kinds != template.kinds:
         return None
@@ -76,7 +76,7 @@ def likeness(template: Body, other: Body) -> Likeness | None:
 
 
 class _Match:
-    def __init__(self, template: Body, other: Body) -> None:
+    def __init__(self, template: ForwardBody, other: ForwardBody) -> None:
         self.template, self.other = template, other
         self.found = Likeness()
         self.pairs = dict(zip(template.arguments, other.arguments, strict=True))

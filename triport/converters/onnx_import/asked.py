@@ -7,7 +7,7 @@ from pathlib import Path
 
 from triport.converters.formats.atomic import check_place
 from triport.converters.mindir.asked import is_mindir
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.reference_models.errors import TriportError
 from triport.reference_models.spec import Runtime
 
@@ -17,7 +17,7 @@ _OF_WEIGHTS = (
 )
 
 
-def is_folder_asked(request: Request) -> bool:
+def is_folder_asked(request: ConvertRequest) -> bool:
     """Return whether the output is a folder, for another framework than ONNX: a graph's source."""
     output = request.output
     if output is None or request.to == "onnx":
@@ -25,7 +25,7 @@ def is_folder_asked(request: Request) -> bool:
     return output.is_dir() or not output.suffix or str(output).endswith("/")
 
 
-def check_report(request: Request) -> None:
+def check_report(request: ConvertRequest) -> None:
     """Raise TriportError where a report is asked for of anything but a graph's source, or has no place."""
     if request.report is None:
         return
@@ -37,11 +37,11 @@ def check_report(request: Request) -> None:
     check_place(request.report)
 
 
-def is_source_asked(source: Path | None, request: Request) -> bool:
+def is_source_asked(source: Path | None, request: ConvertRequest) -> bool:
     """Return whether a file's graph is to be written as source into a folder; imports nothing.
 
     Raises:
-        TriportError: options that are of weights alone.
+        TriportError: options that are of weights, or of networks in code, alone.
     """
     if source is None or not is_folder_asked(request):
         return False
@@ -49,10 +49,20 @@ def is_source_asked(source: Path | None, request: Request) -> bool:
     if not is_of_mindspore and not _is_onnx(source):
         return False
     check_options(str(source), request, "mindspore" if is_of_mindspore else "onnx")
+    of_code = request.given("cell", "checkpoint", "inputs")
+    if of_code:
+        raise TriportError(
+            f"{source}: holds a whole graph with its weights and inputs, and {', '.join(of_code)} are of "
+            "networks in code: leave them out"
+        )
+    if not request.check and not is_of_mindspore:
+        raise TriportError(
+            f"{source}: the source of an ONNX file is always compared with the file: leave --no-check out"
+        )
     return True
 
 
-def check_options(source: str, request: Request, runtime: Runtime) -> None:
+def check_options(source: str, request: ConvertRequest, runtime: Runtime) -> None:
     """Raise TriportError where options are of weights alone, or a source of another runtime is asked for."""
     given = request.given(*_OF_WEIGHTS)
     output = request.output

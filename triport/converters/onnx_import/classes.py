@@ -6,7 +6,7 @@ import ast
 import itertools
 from typing import Any
 
-from .alike import Body
+from .alike import ForwardBody
 from .body import Shared
 from .class_names import wanted_name
 from .devices import with_devices
@@ -79,7 +79,7 @@ class _Classes:
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
         statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
-        body = Body(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
+        body = ForwardBody(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
         return Class("", self._constructor(tree), body, written, [written.block.path])
 
     def _finish(self, made: Class) -> None:

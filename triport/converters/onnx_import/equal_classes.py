@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .alike import Body, Likeness, is_number, likeness, numbers_in
+from .alike import ForwardBody, Likeness, is_number, likeness, numbers_in
 from .arguments import Argument, Template, UnlikeError
 from .expressions import code, copied, walked
 from .translate import Written
@@ -25,7 +25,7 @@ class Class:
 
     name: str
     constructor: dict[str, list[ast.stmt]]
-    body: Body
+    body: ForwardBody
     written: Written
     paths: list[str]
     arguments: list[Argument] = field(default_factory=list)
@@ -213,7 +213,7 @@ def _shape(tree: Any, names: Mapping[str, str], has_numbers: bool) -> Any:
     return (tree.__class__, *parts)
 
 
-def _names_in_order(body: Body) -> list[str]:
+def _names_in_order(body: ForwardBody) -> list[str]:
     """Return the temporary names in the order in which they are met."""
     made = {
         node.id

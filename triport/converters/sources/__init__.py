@@ -20,11 +20,11 @@ from pathlib import Path
 from types import ModuleType
 
 from triport.converters.sources import kinds
-from triport.converters.sources.located import OPTION, Asked, Lasting, Located, SourceError
+from triport.converters.sources.located import OPTION, FetchOptions, Lasting, Located, SourceError
 
 _LIKE_WEIGHTS = re.compile(r"\w+\.[\w-]+", re.ASCII)
 
-__all__ = ["Asked", "Lasting", "Located", "SourceError", "is_elsewhere", "locate"]
+__all__ = ["FetchOptions", "Lasting", "Located", "SourceError", "is_elsewhere", "locate"]
 
 
 def locate(
@@ -43,7 +43,7 @@ def locate(
     kind = _kind_of(source)
     if kind is None:
         return Located(Path(source))
-    found: Located = kind.bring(os.fspath(source), Asked(tell, OPTION if offline else _forbidding()))
+    found: Located = kind.bring(os.fspath(source), FetchOptions(tell, OPTION if offline else _forbidding()))
     for said in found.said:
         tell(Lasting(said))
     return found

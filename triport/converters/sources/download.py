@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from triport.converters.formats import FormatError, SourceFile, file_sha256
 from triport.converters.formats.not_checkpoints import what_it_is
-from triport.converters.hub import ADDRESS, Place, connected, reason_of, without_secrets
-from triport.converters.sources.located import Asked, SourceError
+from triport.converters.hub import ADDRESS, HubPlace, connected, reason_of, without_secrets
+from triport.converters.sources.located import FetchOptions, SourceError
 from triport.converters.sources.store import check_size
 
 _CHUNK_BYTES = 1 << 16  # what of a piece has come when a download is cut off is lost
@@ -25,7 +25,7 @@ _TRIES = 5  # without a new byte
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedFile:
     """A file that is to be downloaded.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wanted:
     target: Path
     digits: str = ""
     who: str = ""
-    place: Place = ADDRESS
+    place: HubPlace = ADDRESS
 
     @property
     def what(self) -> str:
@@ -64,7 +64,7 @@ def check_address(address: str) -> None:
         )
 
 
-def download(wanted: Wanted, asked: Asked) -> str:
+def download(wanted: WantedFile, asked: FetchOptions) -> str:
     """Bring a file to its place, unless it is there with the right hash; return its SHA-256.
 
     Raises:
@@ -93,7 +93,7 @@ def download(wanted: Wanted, asked: Asked) -> str:
                 part.unlink()
 
 
-def _whole(wanted: Wanted, part: Path, asked: Asked, resumes: bool) -> str:
+def _whole(wanted: WantedFile, part: Path, asked: FetchOptions, resumes: bool) -> str:
     """Download a file, from the beginning where what an earlier run left turns out to be of another one."""
     try:
         return _finished(wanted, part, asked)
@@ -104,7 +104,7 @@ def _whole(wanted: Wanted, part: Path, asked: Asked, resumes: bool) -> str:
     return _finished(wanted, part, asked)
 
 
-def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
+def _finished(wanted: WantedFile, part: Path, asked: FetchOptions) -> str:
     """Download what is missing of a part, check it, and give it its name."""
     failure = ""
     with connected(asked.tell), part.open("ab") as file:
@@ -134,7 +134,7 @@ def _finished(wanted: Wanted, part: Path, asked: Asked) -> str:
 class _Transfer:
     """Asks for a file until all of it is there, each time from where it stopped."""
 
-    def __init__(self, wanted: Wanted, file: BinaryIO, tell: Callable[[str], None]) -> None:
+    def __init__(self, wanted: WantedFile, file: BinaryIO, tell: Callable[[str], None]) -> None:
         self._wanted = wanted
         self._file = file
         self._tell = tell

@@ -22,7 +22,7 @@ class Lasting(str):
     __slots__ = ()
 
 
-class Asked(NamedTuple):
+class FetchOptions(NamedTuple):
     """How a source is brought: who is told each step, and what forbids to use the network.
 
     `forbidden_by` is the option, or the variable of the environment; "" where the network may be used.

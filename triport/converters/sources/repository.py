@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from triport.converters.formats import sharded
 from triport.converters.hub import HUB_TO_READ, connected, import_hub, reason_of
 from triport.converters.model_folders import ABOUT, chosen_of, is_weights_name
-from triport.converters.sources.located import Asked, Located, SourceError
+from triport.converters.sources.located import FetchOptions, Located, SourceError
 from triport.converters.sources.store import check_size
 from triport.reference_models.errors import TriportError, counted
 
@@ -54,7 +54,7 @@ def repository_at(address: str) -> Repository | None:
 
 
 def bring_repository(
-    repository: Repository, asked: Asked, weights: str | None = None, digits: str = ""
+    repository: Repository, asked: FetchOptions, weights: str | None = None, digits: str = ""
 ) -> Located:
     """Return the file of weights of a repository, or the one that was named.
 
@@ -96,7 +96,7 @@ def bring_repository(
     return Located(path, weights, (f"{name} is {path}; {proof}",))
 
 
-def _downloaded(hub: Any, api: Any, repository: Repository, asked: Asked) -> Path:
+def _downloaded(hub: Any, api: Any, repository: Repository, asked: FetchOptions) -> Path:
     """Download the weights and what lies beside them and says what they are."""
     asked.tell(f"asking for {repository}")
     info = api.model_info(repository.name, revision=repository.revision, files_metadata=True)
@@ -122,7 +122,7 @@ def _downloaded(hub: Any, api: Any, repository: Repository, asked: Asked) -> Pat
 
 
 def _one(
-    api: Any, repository: Repository, commit: str, name: str, size: int, cache: Path, asked: Asked
+    api: Any, repository: Repository, commit: str, name: str, size: int, cache: Path, asked: FetchOptions
 ) -> Path:
     check_size(size, cache, f"{repository}: {name}")
     asked.tell(f"downloading {name} of {repository.name}, {size / 1e6:,.1f} MB")
@@ -133,7 +133,7 @@ def _one(
     return path
 
 
-def _kept(hub: Any, api: Any, repository: Repository, asked: Asked) -> Path:
+def _kept(hub: Any, api: Any, repository: Repository, asked: FetchOptions) -> Path:
     """Return what was downloaded before."""
     folder = Path(hub.snapshot_download(repository.name, revision=repository.revision, local_files_only=True))
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from triport.converters.environment import import_torch
-from triport.converters.networks.asked_by_code import Asked, Runs, Tell, asked_by_code, kept
-from triport.converters.networks.telling_sizes import Sizes, plain
+from triport.converters.networks.asked_by_code import AskedSizes, NetworkRuns, Tell, asked_by_code, kept
+from triport.converters.networks.telling_sizes import TellingSizes, plain
 from triport.reference_models.network import Input, Integers
 
 from .network import TorchNet
@@ -22,7 +22,7 @@ from .values_read import READS
 _MOST_ELEMENTS, _FEW_ELEMENTS = 1 << 28, 1 << 18
 
 
-def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> Asked:
+def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: Sequence[int]) -> AskedSizes:
     """Return the sizes of an axis at which a Module's code may go another way, without those in `tried`."""
     torch: Any = import_torch()
     calls: dict[int, list[str]] = {}
@@ -45,7 +45,7 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
             if type(found) in (tuple, list) and any(isinstance(one, torch.Tensor) for one in found):
                 plain(self.tell((len(found),))[0], "how many tensors there are")
             is_sizes = isinstance(found, tuple) and bool(found) and all(type(one) is int for one in found)
-            return Sizes(self.tell(tuple(found))) if is_sizes else found
+            return TellingSizes(self.tell(tuple(found))) if is_sizes else found
 
     def run(size: int, tell: Tell) -> None:
         inputs = [_filled(given, {**sizes, axis: size}) for given in net.inputs]
@@ -62,7 +62,7 @@ def asked_by_module(net: TorchNet, axis: str, sizes: Mapping[str, int], tried: S
     parts = [*net.module.modules()]
     elements = (math.prod(given.sized({**sizes, axis: 1})) for given in net.inputs if axis in given.shape)
     one = max(elements, default=1)
-    asked = asked_by_code(parts, Runs(run, values), tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
+    asked = asked_by_code(parts, NetworkRuns(run, values), tried, _MOST_ELEMENTS // one, _FEW_ELEMENTS // one)
     if any(reads) and not asked.unseen:
         asked = asked._replace(unseen="its code reads a value of a tensor, which may follow from the size")
     # where what fails decides, as in `try`, other functions are called

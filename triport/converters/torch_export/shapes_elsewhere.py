@@ -27,7 +27,7 @@ _MOST_SHAPES = 12
 Shape = tuple[int, ...]
 
 
-class Run(NamedTuple):
+class ShapeRun(NamedTuple):
     """What a run without values told: conditions, and the outputs' shapes; None if it failed."""
 
     conditions: list[Any]
@@ -74,11 +74,11 @@ def _turns(asked: Any, axis_of: Mapping[Any, str], sizes: Mapping[str, int]) -> 
         yield from ((axis, one) for one in [one for one in other if one > size][:2])
 
 
-def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
+def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> ShapeRun:
     """Run the Module without values."""
     torch = import_torch()
     if not says_conditions(torch):
-        return Run([], {}, None)
+        return ShapeRun([], {}, None)
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
@@ -113,4 +113,4 @@ def _run(net: TorchNet, axes: Sequence[str], sizes: Mapping[str, int]) -> Run:
             for result in results
         ]
     conditions = dict.fromkeys(guard.expr for guard in noted.guards)
-    return Run([one for one in conditions if one.free_symbols <= axis_of.keys()], axis_of, shapes)
+    return ShapeRun([one for one in conditions if one.free_symbols <= axis_of.keys()], axis_of, shapes)

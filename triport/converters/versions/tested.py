@@ -29,7 +29,7 @@ class VersionSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FaultyReleases:
     """Releases that are known to compute something else: `minor` is the first two numbers of the version."""
 
     package: str
@@ -101,7 +101,7 @@ SETS = {
 }
 
 FAULTS = (
-    Fault(
+    FaultyReleases(
         "onnxruntime",
         "1.20",
         "where it fuses a Pad into an AveragePool, it divides by too small a count, so that it computes "

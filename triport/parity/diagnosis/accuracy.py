@@ -8,7 +8,7 @@ from pathlib import Path
 
 from triport.converters.identification.identify import IdentifyError
 from triport.parity.imagenet.report import pair_difference, pair_verdict
-from triport.parity.imagenet.session import Done, Request, run
+from triport.parity.imagenet.session import Done, EvaluateRequest, run
 from triport.reference_models.errors import counted
 
 from .finding import Finding
@@ -74,7 +74,7 @@ def _scored(
     device: str,
     tell: Callable[[str], None],
 ) -> Done:
-    request = Request(
+    request = EvaluateRequest(
         what=[str(path) for path in paths],
         data=images.data,
         labels=images.labels,

@@ -10,12 +10,12 @@ from triport.reference_models.errors import counted
 
 from .finding import Finding
 from .sides import Sides
-from .weights import Changed, sentence_of
+from .weights import ChangedTensor, sentence_of
 
 _LISTED = 8
 
 
-def precision_finding(sides: Sides, rounded: list[Changed]) -> Finding:
+def precision_finding(sides: Sides, rounded: list[ChangedTensor]) -> Finding:
     """Say what is rounded in one of the files and not in the other.
 
     Args:

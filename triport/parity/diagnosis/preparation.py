@@ -13,7 +13,7 @@ from triport.reference_models.spec import Preprocess
 
 from .finding import Finding
 from .sides import Sides
-from .weights import Changed, sentence_of
+from .weights import ChangedTensor, sentence_of
 
 # how the fields of a preprocessing are called where a user gives them
 _WORDS = {"resize_px": "resize", "crop_px": "crop"}
@@ -56,7 +56,7 @@ def profile(preprocess: Preprocess) -> str:
     return ",".join(f"{key}={value}" for key, value in _worded(preprocess).items())
 
 
-def classes_finding(sides: Sides, changed: list[Changed]) -> Finding:
+def classes_finding(sides: Sides, changed: list[ChangedTensor]) -> Finding:
     """Say whether output i is one class in both files: by the last layer's rows, and the names beside it."""
     names = [_class_names(config_beside(one.path)) for one in (sides.tensors.left, sides.tensors.right)]
     moved = [one for one in changed if one.aspect == "classes"]

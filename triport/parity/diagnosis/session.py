@@ -15,11 +15,11 @@ from .graph import graph_finding
 from .precision import precision_finding
 from .preparation import classes_finding, preparation_finding
 from .sides import Sides, common_names, run_both
-from .weights import Changed, changed_weights, lines, sentence_of, spoiled_sentence
+from .weights import ChangedTensor, changed_weights, lines, sentence_of, spoiled_sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class DiagnoseRequest:
     """What `diagnose` is asked: two files, and labelled images if there are any."""
 
     first: Path
@@ -29,7 +29,7 @@ class Request:
     seed: int = 0
 
 
-def run(request: Request, progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
+def run(request: DiagnoseRequest, progress: Callable[[str], None] = lambda step: None) -> Diagnosis:
     """Find out why two files do not give the same results.
 
     Raises:
@@ -66,7 +66,7 @@ def run(request: Request, progress: Callable[[str], None] = lambda step: None) -
     )
 
 
-def _weights_finding(sides: Sides, changed: list[Changed], rest: bool) -> Finding:
+def _weights_finding(sides: Sides, changed: list[ChangedTensor], rest: bool) -> Finding:
     compared = len(sides.tensors.mine)
     if not changed:
         return Finding(

@@ -14,8 +14,8 @@ from triport.converters.formats import FLOATS, Checkpoint
 from triport.converters.graphs.flow import Flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
-from triport.converters.request import Request as Convert
-from triport.parity.session import Listener, ParityResult, Request, run
+from triport.converters.request import ConvertRequest as Convert
+from triport.parity.session import Listener, ParityRequest, ParityResult, run
 from triport.reference_models.errors import TriportError
 from triport.reference_models.scratch import scratch_folder
 from triport.reference_models.spec import Runtime
@@ -90,7 +90,7 @@ def run_both(
     flows = flow_stated(tensors.left, left), flow_stated(tensors.right, right)
     progress("comparing what the two compute")
     files = tuple(str(_in_float32(*side)) for side in zip((tensors.left, tensors.right), fits, strict=True))
-    request = Request(files, runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
+    request = ParityRequest(files, runtimes=_RUNTIMES, device=device, seed=seed, layers=True)
     return Sides((first, second), tensors, fits, flows, run(request, Listener(progress)))
 
 

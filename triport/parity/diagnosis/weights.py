@@ -24,7 +24,7 @@ _LISTED = 8
 _PLURALS = (("was ", "were "), ("is ", "are "), ("has its ", "have their "), ("has ", "have "))
 
 
-class Changed(NamedTuple):
+class ChangedTensor(NamedTuple):
     """A tensor that differs, and the pattern in which it does, where one is recognised."""
 
     difference: Difference
@@ -40,7 +40,7 @@ class Changed(NamedTuple):
         return f"{name} {self.pattern.words}" if self.pattern else sentence(self.difference)
 
 
-def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[Changed]:
+def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[ChangedTensor]:
     """Return each tensor that differs with how it does; one tensor is in memory at a time, twice."""
     mine, theirs = sides.tensors.mine, sides.tensors.theirs
     weight = head_weight(sides.fits[0].spec)
@@ -50,11 +50,11 @@ def changed_weights(sides: Sides, differences: tuple[Difference, ...]) -> list[C
         pattern = None
         if one.kind in ("value", "dtype"):
             pattern = pattern_of(_values(mine[one.name]), _values(theirs[one.name]), head=one.name in head)
-        found.append(Changed(one, pattern))
+        found.append(ChangedTensor(one, pattern))
     return _with_other_tensors(found, sides)
 
 
-def _with_other_tensors(changed: list[Changed], sides: Sides) -> list[Changed]:
+def _with_other_tensors(changed: list[ChangedTensor], sides: Sides) -> list[ChangedTensor]:
     """Say of what was not recognised where it is another tensor of the first file, as gamma is beta."""
     unknown = [one.difference.name for one in changed if not one.pattern and one.difference.kind == "value"]
     mine, theirs = sides.tensors.mine, sides.tensors.theirs
@@ -94,7 +94,7 @@ def _values(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.numpy())
 
 
-def sentence_of(changed: list[Changed], compared: int) -> str:
+def sentence_of(changed: list[ChangedTensor], compared: int) -> str:
     """Say in one sentence how many tensors differ, and how: each pattern once, with the first name."""
     words = Counter(one.pattern.words for one in changed if one.pattern)
     if len(words) == 1 and words.total() == compared > 1:
@@ -126,7 +126,7 @@ def _agreeing(words: str, count: int) -> str:
     return words.replace(NEVER_LOADED, "they have their initial values, or were never loaded")
 
 
-def lines(changed: list[Changed]) -> tuple[str, ...]:
+def lines(changed: list[ChangedTensor]) -> tuple[str, ...]:
     """Return a line for each tensor, up to a limit."""
     shown = [str(one) for one in changed[:_LISTED]]
     return (*shown, *([f"... and {len(changed) - _LISTED} more"] if len(changed) > _LISTED else []))

@@ -8,13 +8,15 @@ from pathlib import Path
 from triport.converters.mindir.asked import OF_WEIGHTS, AskedError
 from triport.converters.networks.factories import Made
 from triport.converters.networks.input_specs import InputSpec, spec_of
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 
 from .convert import convert_cell, convert_mindir
 from .result import AnyConversion, result_of
 
 
-def convert_asked(source: Path | None, request: Request, progress: Callable[[str], None]) -> AnyConversion:
+def convert_asked(
+    source: Path | None, request: ConvertRequest, progress: Callable[[str], None]
+) -> AnyConversion:
     """Convert the graph that was asked for.
 
     Raises:

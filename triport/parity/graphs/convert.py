@@ -18,7 +18,7 @@ from triport.converters.mindir.graph import Graph, MindirError, UnknownSizeError
 from triport.converters.mindir.origins import (
     CELL_OPTION,
     ConvertAnyError,
-    Origin,
+    GraphOrigin,
     Progress,
     find_cell,
     load_mindir,
@@ -38,7 +38,7 @@ from triport.reference_models.errors import TriportError
 from .batch_proof import MANY_IMAGES, find_problem_by_tracing, find_problem_image_by_image, name_difference
 from .proof import compare
 from .result import FREE, AnyConversion, NotEqualError, result_of
-from .verdicts import GraphVerdict
+from .verdicts import OutputsVerdict
 
 if TYPE_CHECKING:
     import onnx
@@ -70,7 +70,7 @@ def convert_mindir(
             raise
         graph, origin = trace_unknown_batch(source, error, opset, check, progress)
     else:
-        origin = Origin(str(source), (lambda: load_mindir(source)) if check else None)
+        origin = GraphOrigin(str(source), (lambda: load_mindir(source)) if check else None)
     return _convert(graph, origin, target, opset, progress)
 
 
@@ -122,7 +122,7 @@ def convert_cell(
     first, *_ = batch_sizes(trace.traced, sum(math.prod(spec.shape[1:]) for spec in inputs))
     graph = name_graph(graph, cell, trace.resized(first), inputs)
     trace.output_names = graph.output_names
-    origin = Origin(name, (lambda: cell) if check else None, trace)
+    origin = GraphOrigin(name, (lambda: cell) if check else None, trace)
     return _convert(graph, origin, target, opset, progress)
 
 
@@ -137,7 +137,9 @@ def _default_output(name: str) -> Path:
     return output
 
 
-def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: Progress) -> AnyConversion:
+def _convert(
+    graph: Graph, origin: GraphOrigin, output: Path, opset: int, progress: Progress
+) -> AnyConversion:
     if output.suffix.lower() != ".onnx":
         raise ConvertAnyError(f"{output}: an ONNX file's name ends in .onnx")
     progress("converting the graph")
@@ -195,7 +197,7 @@ def _convert(graph: Graph, origin: Origin, output: Path, opset: int, progress: P
 
 
 def _iterate_free(
-    graph: Graph, origin: Origin, opset: int, progress: Progress
+    graph: Graph, origin: GraphOrigin, opset: int, progress: Progress
 ) -> Iterator[tuple[onnx.ModelProto | None, str | None]]:
     """Yield the graph with a free batch, and with what a second trace says of it; or why it is fixed."""
     before, fixed = None, ""
@@ -224,7 +226,7 @@ def _iterate_free(
         before = model
 
 
-def _make(graph: Graph, origin: Origin, opset: int, free_batch: bool = True) -> onnx.ModelProto:
+def _make(graph: Graph, origin: GraphOrigin, opset: int, free_batch: bool = True) -> onnx.ModelProto:
     """Return the graph as ONNX; what a converter fails on that MindSpore has just traced is our own fault."""
     try:
         return onnx_from_graph(graph, opset=opset, free_batch=free_batch, input_names=origin.input_names)
@@ -246,8 +248,8 @@ def _judge_batch(
     path: Path,
     model: onnx.ModelProto,
     graph: Graph,
-    origin: Origin,
-    comparison: GraphVerdict,
+    origin: GraphOrigin,
+    comparison: OutputsVerdict,
     progress: Progress,
 ) -> _Judged:
     """Judge a free batch that the comparison does not speak against."""
@@ -291,7 +293,7 @@ def _joined(sizes: Sequence[int]) -> str:
     return ", ".join(map(str, sizes))
 
 
-def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
+def _name_operator(model: onnx.ModelProto, origin: GraphOrigin, traced: int) -> str:
     """Return a phrase with the operator that depends on the batch size, "" if that is not known."""
     if origin.trace is None:
         return ""
@@ -301,7 +303,7 @@ def _name_operator(model: onnx.ModelProto, origin: Origin, traced: int) -> str:
         return ""
 
 
-def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict, trace: Tracer | None) -> bool:
+def _declare_shapes(model: onnx.ModelProto, comparison: OutputsVerdict, trace: Tracer | None) -> bool:
     """Let the declared output shapes be those that were seen; return whether any was another."""
     is_changed = False
     seen: list[tuple[int, Sequence[Sequence[int]]]] = [
@@ -329,10 +331,10 @@ def _declare_shapes(model: onnx.ModelProto, comparison: GraphVerdict, trace: Tra
 
 
 def _compare(
-    path: Path, model: onnx.ModelProto, graph: Graph, origin: Origin, progress: Progress
-) -> GraphVerdict:
+    path: Path, model: onnx.ModelProto, graph: Graph, origin: GraphOrigin, progress: Progress
+) -> OutputsVerdict:
     if origin.get_cell is None:
-        return GraphVerdict("not asked for")
+        return OutputsVerdict("not asked for")
     progress("comparing with MindSpore")
     # a .mindir file has shapes of one batch size: MindSpore cannot be asked for another
     sizes_are_free = origin.trace is not None and any(_is_batched(model))

@@ -29,7 +29,7 @@ from .kernels import Copies, as_mindspore_computes, overflowing
 from .order import count_exchanged, with_scores
 from .roundings import narrowest_float, noise_of_roundings, sizes_of
 from .runs import ONNX_RUNTIME, NothingFiniteError, open_session, run_onnx
-from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
+from .verdicts import EQUAL, ILL_CONDITIONED, NOT_EQUAL, UNOPTIMISED, OutputsVerdict
 
 Run = Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]]
 # the outputs with each number that goes in, parameters too, a step down, as it is, or a step up, by a seed
@@ -53,7 +53,7 @@ LEVELS = ("BASIC", "EXTENDED", "LAYOUT", "ALL")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Feed:
+class MindSporeFeed:
     """Inputs, what MindSpore gives for them, and whether they are at the edges of operators."""
 
     inputs: Sequence[np.ndarray]
@@ -67,7 +67,7 @@ class Feed:
 
 
 @dataclass
-class Judge:
+class GraphJudge:
     """Judges what one ONNX file computes by what MindSpore does.
 
     `run_moved` runs the Cell with inputs and parameters a rounding off. `runtime` and `run_file` are another
@@ -99,33 +99,33 @@ class Judge:
         references: Sequence[np.ndarray],
         *,
         is_edge: bool = False,
-    ) -> GraphVerdict:
+    ) -> OutputsVerdict:
         """Compare the outputs; at the edges, only where MindSpore gives finite numbers."""
         if [array.shape for array in found] != [array.shape for array in references]:
-            return GraphVerdict(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
-        feed = Feed(inputs, references, is_edge)
+            return OutputsVerdict(NOT_EQUAL, float("inf"), max(self.least, default=0.0), runtime=self.runtime)
+        feed = MindSporeFeed(inputs, references, is_edge)
         verdict = self._judge(feed, found)
         if verdict.verdict == EQUAL:
             return verdict
         below = self._below_overflow(feed, found)
         if below is None:
             return verdict
-        finite = self._judge(Feed(inputs, below, is_edge=True), found)
+        finite = self._judge(MindSporeFeed(inputs, below, is_edge=True), found)
         return replace(finite, note=". ".join(filter(None, (OVERFLOW, finite.note))))
 
-    def _judge(self, feed: Feed, found: Sequence[np.ndarray]) -> GraphVerdict:
+    def _judge(self, feed: MindSporeFeed, found: Sequence[np.ndarray]) -> OutputsVerdict:
         errors = feed.errors_of(found)
         if not errors:
-            return GraphVerdict(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
+            return OutputsVerdict(EQUAL, 0.0, FLOAT32.least, runtime=self.runtime)
         if within(errors, self.least):
             worst = worst_of(errors, self.least)
-            return GraphVerdict(EQUAL, errors[worst], self.least[worst], runtime=self.runtime)
+            return OutputsVerdict(EQUAL, errors[worst], self.least[worst], runtime=self.runtime)
         return self._judge_by_noise(feed, errors)
 
-    def _judge_by_noise(self, feed: Feed, errors: list[float]) -> GraphVerdict:
+    def _judge_by_noise(self, feed: MindSporeFeed, errors: list[float]) -> OutputsVerdict:
         noise, allowed = self._measure(feed)
         worst = worst_of(errors, allowed)
-        base = GraphVerdict(NOT_EQUAL, errors[worst], allowed[worst], noise[worst], runtime=self.runtime)
+        base = OutputsVerdict(NOT_EQUAL, errors[worst], allowed[worst], noise[worst], runtime=self.runtime)
         widest = WIDEST if self.narrow is None else WIDEST_NARROW
         is_within = within(errors, allowed)
         if is_within and allowed[worst] <= widest:
@@ -136,7 +136,7 @@ class Judge:
             return replace(base, verdict=ILL_CONDITIONED)
         return base
 
-    def _measure(self, feed: Feed) -> tuple[list[float], list[float]]:
+    def _measure(self, feed: MindSporeFeed) -> tuple[list[float], list[float]]:
         """Return how far the Cell is from itself in each output, and what each may differ by.
 
         Where some of the graph is computed in float16 or bfloat16, all that goes in is moved by a step of
@@ -158,7 +158,7 @@ class Judge:
             allowed[index] = max(allowed[index], narrow)
         return noise, allowed
 
-    def _noise_of_cell(self, feed: Feed, step: float) -> list[float]:
+    def _noise_of_cell(self, feed: MindSporeFeed, step: float) -> list[float]:
         """Return how far each output moves when all that goes in is a step off.
 
         The first run is moved by nothing. It is not the one that the file is judged by: MindSpore may give
@@ -167,13 +167,15 @@ class Judge:
         steps = enumerate([0.0, *[step] * DRAWS])
         return sizes_of(noises_of(self.run_moved(feed.inputs, one, seed) for seed, one in steps))
 
-    def _noise_of_roundings(self, feed: Feed) -> list[float]:
+    def _noise_of_roundings(self, feed: MindSporeFeed) -> list[float]:
         """Return how far the file's outputs move when each of its roundings falls otherwise."""
         if self.runtime != ONNX_RUNTIME:
             return [float("inf")] * len(feed.references)
         return noise_of_roundings(self.model, lambda copy, _: self._run_copy(copy, feed.inputs))
 
-    def _find_cause(self, feed: Feed, base: GraphVerdict, allowed: Sequence[float]) -> GraphVerdict:
+    def _find_cause(
+        self, feed: MindSporeFeed, base: OutputsVerdict, allowed: Sequence[float]
+    ) -> OutputsVerdict:
         """Say what else an error comes from: MindSpore's kernels, an order of rows, or the optimiser."""
         plain = run_onnx(open_session(self.path, None), feed.inputs)
         plain_errors = feed.errors_of(plain)
@@ -198,7 +200,7 @@ class Judge:
         """Copies of the graph with MindSpore's approximations and without any."""
         return as_mindspore_computes(self.model)
 
-    def _below_overflow(self, feed: Feed, found: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+    def _below_overflow(self, feed: MindSporeFeed, found: Sequence[np.ndarray]) -> list[np.ndarray] | None:
         """Return what MindSpore gives, NaN where the file's softplus is of what its exp cannot take.
 
         There a sigmoid is a subnormal number or 0 in MindSpore, and its logarithm another number or -inf. It
@@ -224,7 +226,7 @@ class Judge:
         return [np.where(its, np.nan, array) if its.any() else array for array, its in pairs]
 
     def _explain_by_kernels(
-        self, feed: Feed, plain: Sequence[np.ndarray], allowed: Sequence[float]
+        self, feed: MindSporeFeed, plain: Sequence[np.ndarray], allowed: Sequence[float]
     ) -> str | None:
         """Say what MindSpore approximates, if the graph with that gives what MindSpore gives.
 
@@ -240,7 +242,7 @@ class Judge:
             f"MindSpore's CPU kernels approximate: {' and '.join(copies.names)}. The file is exact; a "
             "copy of it with that approximation gives what MindSpore gives"
         )
-        ideal = Feed(feed.inputs, self._run_copy(copies.exact, feed.inputs), feed.is_edge)
+        ideal = MindSporeFeed(feed.inputs, self._run_copy(copies.exact, feed.inputs), feed.is_edge)
         errors = ideal.errors_of(plain)
         if within(errors, allowed):
             return note
@@ -251,7 +253,7 @@ class Judge:
             f"small outputs: {max(errors):.1e}"
         )
 
-    def _allowed_by_functions(self, ideal: Feed, shaken: onnx.ModelProto) -> list[float]:
+    def _allowed_by_functions(self, ideal: MindSporeFeed, shaken: onnx.ModelProto) -> list[float]:
         """Return what each output may differ by where bounded functions are a rounding of 1 off."""
         with beside(self.path, shaken) as path:
             session = open_session(path, None)  # whose random numbers are others in each run
@@ -263,7 +265,7 @@ class Judge:
         ]
 
     def _explain_by_order(
-        self, feed: Feed, plain: Sequence[np.ndarray], allowed: Sequence[float]
+        self, feed: MindSporeFeed, plain: Sequence[np.ndarray], allowed: Sequence[float]
     ) -> str | None:
         """Say that rows lie in another order, if nothing else is the matter."""
         copy, scores = with_scores(self.model)

@@ -21,7 +21,7 @@ from triport.converters.mindir.inferred import Sizes, infer, iterate_types
 from triport.parity.kernels import formulas
 
 from .cubic import Axis
-from .onnx_arithmetic import OnnxArithmetic, Steps, Value
+from .onnx_arithmetic import FloatValue, NamedNodes, OnnxArithmetic
 
 FLOAT = onnx.TensorProto.FLOAT
 LARGEST_FINITE = 87.0  # of what MindSpore's exp takes
@@ -41,7 +41,7 @@ class Formula(NamedTuple):
     """What replaces an operator: `compute` of the arithmetic, the value and the node's attributes."""
 
     how: str
-    compute: Callable[[OnnxArithmetic, Value, dict[str, Any]], Value]
+    compute: Callable[[OnnxArithmetic, FloatValue, dict[str, Any]], FloatValue]
     last_axis: bool = False  # other axes have another kernel, which is exact
 
 
@@ -135,7 +135,7 @@ def overflowing(model: onnx.ModelProto) -> onnx.ModelProto | None:
         if node.op_type != "Softplus":
             continue
         copy.graph.node[-1].output[0] = f"{node.output[0]}/finite"
-        steps = Steps(f"{node.output[0]}/overflow", 0)
+        steps = NamedNodes(f"{node.output[0]}/overflow", 0)
         limit, infinity = (steps.array(np.array(value)) for value in (LARGEST_FINITE, np.inf))
         steps.add(
             "Where",
@@ -155,7 +155,7 @@ def _in_float64(node: onnx.NodeProto, *, is_shaken: bool = False) -> list[onnx.N
     """
     if node.op_type not in FORMULAS or node.op_type in ONLY_FLOAT32:
         return [node]
-    steps = Steps(f"{node.output[0]}/wide", 0)
+    steps = NamedNodes(f"{node.output[0]}/wide", 0)
     wide = steps.add("Cast", node.input[0], to=onnx.TensorProto.DOUBLE)
     if node.op_type == "Softplus":  # of which ONNX Runtime has no kernel in float64
         power = steps.add("Exp", steps.add("Neg", steps.add("Abs", wide)))
@@ -173,7 +173,7 @@ def _in_float64(node: onnx.NodeProto, *, is_shaken: bool = False) -> list[onnx.N
     return steps.nodes
 
 
-def _log_of_one_and(steps: Steps, power: str) -> str:
+def _log_of_one_and(steps: NamedNodes, power: str) -> str:
     """Return log(1 + x) in float64; of small numbers by a series, as the sum would lose them."""
 
     def number(value: float) -> str:
@@ -200,8 +200,8 @@ def _replaced(node: onnx.NodeProto, graph: _Graph) -> tuple[str, list[onnx.NodeP
     last = len(graph.types[node.input[0]][1]) - 1
     if formula.last_axis and attributes.get("axis", -1) not in (-1, last):
         return None
-    steps = Steps(node.output[0], graph.opset)
-    found = formula.compute(OnnxArithmetic(), Value(steps, node.input[0]), attributes)
+    steps = NamedNodes(node.output[0], graph.opset)
+    found = formula.compute(OnnxArithmetic(), FloatValue(steps, node.input[0]), attributes)
     steps.add("Identity", found.name, output=node.output[0])
     return formula.how, steps.nodes
 
@@ -227,7 +227,7 @@ def _resized(node: onnx.NodeProto, graph: _Graph) -> tuple[str, list[onnx.NodePr
     if coordinates not in ("align_corners", "half_pixel", "asymmetric"):
         return None
     coefficient, is_excluded = attributes.get("cubic_coeff_a", -0.75), attributes.get("exclude_outside", 0)
-    steps = Steps(node.output[0], graph.opset)
+    steps = NamedNodes(node.output[0], graph.opset)
     heights, widths = (
         Axis(int(sizes[axis] or 0), int(after[axis] or 0), coordinates, coefficient, bool(is_excluded))
         for axis in (2, 3)

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from triport.parity.kernels.formulas import VECTOR
 
 
-class Steps:
+class NamedNodes:
     """Collects nodes whose values are named after the one that they make."""
 
     def __init__(self, name: str, opset: int) -> None:
@@ -40,90 +40,96 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class FloatValue:
     """A float32 value of a graph, with which one reckons as with a number."""
 
-    steps: Steps
+    steps: NamedNodes
     name: str
 
-    def __add__(self, other: Value | float) -> Value:
+    def __add__(self, other: FloatValue | float) -> FloatValue:
         return self._with("Add", other)
 
-    def __sub__(self, other: Value | float) -> Value:
+    def __sub__(self, other: FloatValue | float) -> FloatValue:
         return self._with("Sub", other)
 
-    def __mul__(self, other: Value | float) -> Value:
+    def __mul__(self, other: FloatValue | float) -> FloatValue:
         return self._with("Mul", other)
 
-    def __truediv__(self, other: Value | float) -> Value:
+    def __truediv__(self, other: FloatValue | float) -> FloatValue:
         return self._with("Div", other)
 
-    def __rtruediv__(self, other: float) -> Value:
-        return Value(self.steps, self.steps.array(np.asarray(other, np.float32)))._with("Div", self)
+    def __rtruediv__(self, other: float) -> FloatValue:
+        return FloatValue(self.steps, self.steps.array(np.asarray(other, np.float32)))._with("Div", self)
 
-    def __gt__(self, other: Value | float) -> Value:
+    def __gt__(self, other: FloatValue | float) -> FloatValue:
         return self._with("Greater", other)
 
-    def _with(self, op_type: str, other: Value | float) -> Value:
-        name = other.name if isinstance(other, Value) else self.steps.array(np.asarray(other, np.float32))
-        return Value(self.steps, self.steps.add(op_type, self.name, name))
+    def _with(self, op_type: str, other: FloatValue | float) -> FloatValue:
+        name = (
+            other.name if isinstance(other, FloatValue) else self.steps.array(np.asarray(other, np.float32))
+        )
+        return FloatValue(self.steps, self.steps.add(op_type, self.name, name))
 
 
 class OnnxArithmetic:
     """Writes formulas as nodes; see `Arithmetic`."""
 
-    def where(self, condition: Value, yes: Value, no: Value) -> Value:
+    def where(self, condition: FloatValue, yes: FloatValue, no: FloatValue) -> FloatValue:
         """Return one or the other, element by element."""
         return _added("Where", condition, yes, no)
 
-    def clip(self, x: Value, low: float, high: float) -> Value:
+    def clip(self, x: FloatValue, low: float, high: float) -> FloatValue:
         """Return the numbers within bounds."""
         bounds = (x.steps.array(np.asarray(bound, np.float32)) for bound in (low, high))
-        return Value(x.steps, x.steps.add("Clip", x.name, *bounds))
+        return FloatValue(x.steps, x.steps.add("Clip", x.name, *bounds))
 
-    def round(self, x: Value) -> Value:
+    def round(self, x: FloatValue) -> FloatValue:
         """Return the nearest whole numbers."""
         return _added("Round", x)
 
-    def floor(self, x: Value) -> Value:
+    def floor(self, x: FloatValue) -> FloatValue:
         """Return the largest whole numbers that are not above."""
         return _added("Floor", x)
 
-    def abs(self, x: Value) -> Value:
+    def abs(self, x: FloatValue) -> FloatValue:
         """Return the numbers without their signs."""
         return _added("Abs", x)
 
-    def sign(self, x: Value) -> Value:
+    def sign(self, x: FloatValue) -> FloatValue:
         """Return -1, 0 or 1."""
         return _added("Sign", x)
 
-    def log(self, x: Value) -> Value:
+    def log(self, x: FloatValue) -> FloatValue:
         """Return the natural logarithm."""
         return _added("Log", x)
 
-    def power_of_two(self, x: Value) -> Value:
+    def power_of_two(self, x: FloatValue) -> FloatValue:
         """Return two to a number."""
-        return Value(x.steps, x.steps.add("Pow", x.steps.array(np.asarray(2.0)), x.name))
+        return FloatValue(x.steps, x.steps.add("Pow", x.steps.array(np.asarray(2.0)), x.name))
 
-    def largest_of_last(self, x: Value) -> Value:
+    def largest_of_last(self, x: FloatValue) -> FloatValue:
         """Return the largest along the last axis, which stays with the size 1."""
         if x.steps.opset < 18:
-            return Value(x.steps, x.steps.add("ReduceMax", x.name, axes=[-1], keepdims=1))
-        return Value(x.steps, x.steps.add("ReduceMax", x.name, x.steps.array(np.array([-1])), keepdims=1))
+            return FloatValue(x.steps, x.steps.add("ReduceMax", x.name, axes=[-1], keepdims=1))
+        return FloatValue(
+            x.steps, x.steps.add("ReduceMax", x.name, x.steps.array(np.array([-1])), keepdims=1)
+        )
 
-    def sum_of_last(self, x: Value) -> Value:
+    def sum_of_last(self, x: FloatValue) -> FloatValue:
         """Return the sum along the last axis, which stays with the size 1."""
         if x.steps.opset < 13:
-            return Value(x.steps, x.steps.add("ReduceSum", x.name, axes=[-1], keepdims=1))
-        return Value(x.steps, x.steps.add("ReduceSum", x.name, x.steps.array(np.array([-1])), keepdims=1))
+            return FloatValue(x.steps, x.steps.add("ReduceSum", x.name, axes=[-1], keepdims=1))
+        return FloatValue(
+            x.steps, x.steps.add("ReduceSum", x.name, x.steps.array(np.array([-1])), keepdims=1)
+        )
 
-    def looked_up(self, table: Sequence[float], index: Value) -> Value:
+    def looked_up(self, table: Sequence[float], index: FloatValue) -> FloatValue:
         """Return the entries of a table at whole numbers that are given as floating-point ones."""
         steps = index.steps
         places = steps.add("Cast", index.name, to=onnx.TensorProto.INT64)
-        return Value(steps, steps.add("Gather", steps.array(np.asarray(table)), places))
+        return FloatValue(steps, steps.add("Gather", steps.array(np.asarray(table)), places))
 
-    def in_vectors(self, x: Value) -> Value:
+    def in_vectors(self, x: FloatValue) -> FloatValue:
         """Return which elements lie in whole vectors; the last few of a tensor do not."""
         steps = x.steps
         zero, one, eight = (steps.array(np.asarray(number)) for number in (0, 1, VECTOR))
@@ -131,9 +137,9 @@ class OnnxArithmetic:
         whole = steps.add("Mul", steps.add("Div", count, eight), eight)
         index = steps.add("Range", zero, count, one)
         is_in = steps.add("Less", index, whole)
-        return Value(steps, steps.add("Reshape", is_in, steps.add("Shape", x.name)))
+        return FloatValue(steps, steps.add("Reshape", is_in, steps.add("Shape", x.name)))
 
 
-def _added(op_type: str, *values: Value) -> Value:
+def _added(op_type: str, *values: FloatValue) -> FloatValue:
     steps = values[0].steps
-    return Value(steps, steps.add(op_type, *(value.name for value in values)))
+    return FloatValue(steps, steps.add(op_type, *(value.name for value in values)))

@@ -23,7 +23,7 @@ from triport.converters.mindir.tracing import batch_sizes
 
 from .bfloat16 import is_bfloat16, run_reference, widened
 from .feeds import SEED, Range, find_ranges, iterate_edges, make_inputs, narrower
-from .judge import Judge
+from .judge import GraphJudge
 from .runs import (
     ONNX_RUNTIME,
     REFERENCE_IMPLEMENTATION,
@@ -34,7 +34,7 @@ from .runs import (
     run_cell_moved,
     run_onnx,
 )
-from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, GraphVerdict
+from .verdicts import EQUAL, ILL_CONDITIONED, NOT_COMPARED, NOT_EQUAL, UNOPTIMISED, OutputsVerdict
 
 SEVERITY = (EQUAL, ILL_CONDITIONED, UNOPTIMISED, NOT_EQUAL)
 ONE_DROPPED = "of a batch of 1, MindSpore's result has no batch axis, as of squeeze(); the file's keeps it"
@@ -43,18 +43,18 @@ Shapes = tuple[tuple[int, ...], ...]
 
 def compare(
     path: Path, types: Sequence[TensorType], get_cell: Callable[[], Any], is_batch_free: bool
-) -> GraphVerdict:
+) -> OutputsVerdict:
     """Run a Cell and its ONNX file on the same seeded inputs, at several batch sizes where it is free."""
     for module in ("onnxruntime", "mindspore"):
         if importlib.util.find_spec(module) is None:
-            return GraphVerdict(f"{NOT_COMPARED}: {module} is not installed")
+            return OutputsVerdict(f"{NOT_COMPARED}: {module} is not installed")
     model = onnx.load(path, load_external_data=False)
     with ExitStack() as stack:
         run_from = stack.enter_context(widened(path, model)) if is_bfloat16(model) else path
         try:
             pair = _Pair.open(run_from, model, types, get_cell)
         except RefusedError as error:
-            return GraphVerdict(f"{NOT_COMPARED}: {error.who} cannot run it: {error}")
+            return OutputsVerdict(f"{NOT_COMPARED}: {error.who} cannot run it: {error}")
         return pair.compare_sizes() if is_batch_free else pair.compare_traced()
 
 
@@ -65,7 +65,7 @@ class _Pair:
     types: Sequence[TensorType]
     is_batched: Sequence[bool]  # of each input
     ranges: list[Range | None]
-    judge: Judge
+    judge: GraphJudge
 
     @classmethod
     def open(
@@ -103,18 +103,18 @@ class _Pair:
             types,
             [bool(_sizes(value) and _sizes(value)[0].dim_param) for value in model.graph.input],
             [ranges.get(value.name) for value in model.graph.input],
-            Judge(path, model, run_mindspore, run_moved, run_file, runtime),
+            GraphJudge(path, model, run_mindspore, run_moved, run_file, runtime),
         )
 
-    def compare_traced(self) -> GraphVerdict:
+    def compare_traced(self) -> OutputsVerdict:
         """Compare at the size that was traced, on ordinary inputs and at the edges."""
         try:
             found, *_ = self._compare_at(None)
         except RefusedError as error:
-            return GraphVerdict(self._say_refused(error))
+            return OutputsVerdict(self._say_refused(error))
         return self._with_edges(found, None) if found.passed else found
 
-    def compare_sizes(self) -> GraphVerdict:
+    def compare_sizes(self) -> OutputsVerdict:
         """Compare at each size; where one differs, or is refused, the batch cannot be free."""
         traced = next(type_.shape[0] for type_, free in zip(self.types, self.is_batched, strict=True) if free)
         num_elements = sum(math.prod(type_.shape[1:]) for type_ in self.types)
@@ -148,7 +148,7 @@ class _Pair:
         worst = self._with_edges(_worst(results), min(sizes))
         return replace(worst, batch_sizes=tuple(sizes), output_shapes=tuple(shapes))
 
-    def _compare_at(self, size: int | None) -> tuple[GraphVerdict, Shapes, Shapes]:
+    def _compare_at(self, size: int | None) -> tuple[OutputsVerdict, Shapes, Shapes]:
         """Compare at a batch size, None is the traced one; return the file's shapes and MindSpore's too."""
         refusal = None
         is_whole = any(onnx.helper.tensor_dtype_to_np_dtype(t.elem_type).kind in "iu" for t in self.types)
@@ -172,7 +172,7 @@ class _Pair:
         references: Sequence[np.ndarray],
         *,
         is_edge: bool = False,
-    ) -> GraphVerdict:
+    ) -> OutputsVerdict:
         """Compare outputs; of one image alone MindSpore's may lack the batch axis, which is noted."""
         batch = {array.shape[0] for array, free in zip(inputs, self.is_batched, strict=True) if free}
         if batch != {1} or len(found) != len(references):
@@ -183,7 +183,7 @@ class _Pair:
             return verdict
         return replace(verdict, note=". ".join(filter(None, (ONE_DROPPED, verdict.note))))
 
-    def _compare_images_of(self, size: int, traced: int) -> GraphVerdict | None:
+    def _compare_images_of(self, size: int, traced: int) -> OutputsVerdict | None:
         """Compare the images of another batch size at the traced one; return what is wrong there too."""
         inputs = make_inputs(self._types_at(size), self.ranges, SEED + size)
         for start in range(0, size, traced):
@@ -197,7 +197,7 @@ class _Pair:
                     return found
         return None
 
-    def _with_edges(self, ordinary: GraphVerdict, size: int | None) -> GraphVerdict:
+    def _with_edges(self, ordinary: OutputsVerdict, size: int | None) -> OutputsVerdict:
         """Compare on numbers at the edges as well, where both run them: what is worse counts."""
         compared, results = [], [ordinary]
         for feed in iterate_edges(self._types_at(size), self.ranges, SEED):
@@ -262,7 +262,7 @@ def _with_batch_axis(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return reference[np.newaxis] if found.shape == (1, *reference.shape) else reference
 
 
-def _say_apart(found: GraphVerdict, shapes: Shapes, reference_shapes: Shapes) -> str:
+def _say_apart(found: OutputsVerdict, shapes: Shapes, reference_shapes: Shapes) -> str:
     """Return how MindSpore and the file differ."""
     for mine, theirs in zip(shapes, reference_shapes, strict=False):
         if mine != theirs:
@@ -271,8 +271,8 @@ def _say_apart(found: GraphVerdict, shapes: Shapes, reference_shapes: Shapes) ->
     return f"MindSpore and the file differ {by}"
 
 
-def _worst(results: Sequence[GraphVerdict]) -> GraphVerdict:
-    def rank(found: GraphVerdict) -> tuple[int, float]:
+def _worst(results: Sequence[OutputsVerdict]) -> OutputsVerdict:
+    def rank(found: OutputsVerdict) -> tuple[int, float]:
         return SEVERITY.index(found.verdict), (found.error or 0) / (found.tolerance or 1)
 
     notes = dict.fromkeys(found.note for found in results if found.note)

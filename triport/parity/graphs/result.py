@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .verdicts import GraphVerdict
+from .verdicts import OutputsVerdict
 
 FREE = "free"
 
@@ -30,7 +30,7 @@ class AnyConversion:
     nodes: int
     tensors_written: int
     batch: str
-    comparison: GraphVerdict
+    comparison: OutputsVerdict
     left_out: tuple[tuple[str, str], ...] = ()
     batch_proof: str = ""
     special_numbers: str = ""

@@ -13,7 +13,7 @@ NOT_COMPARED = "not compared"
 
 
 @dataclass(frozen=True, slots=True)
-class GraphVerdict:
+class OutputsVerdict:
     """What was found; `error` and `noise` are relative to the largest value of the output they are of.
 
     `noise` is how far the Cell's outputs move by themselves, when inputs and parameters are one rounding off

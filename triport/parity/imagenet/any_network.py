@@ -23,7 +23,7 @@ from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.candidates import with_file
 from triport.parity.runtimes import Runner, runtime_called
 from triport.reference_models.errors import TriportError, counted
-from triport.reference_models.network import Arrays, Input, Network, Realisation, Rows
+from triport.reference_models.network import Arrays, Input, Network, Realisation, RowAxes
 
 _BATCH = "N"
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}  # onnx.TensorProto's numbers
@@ -167,7 +167,7 @@ def of_onnx_file(path: Path, crop_px: int, runtime: str, device: str, precision:
         (output,),
         {"onnx": Realisation("onnx", lambda: path)},
         {_BATCH: _TRIED, "height": crop_px, "width": crop_px},
-        Rows({given.name: 0}, {output: 0}),
+        RowAxes({given.name: 0}, {output: 0}),
     )
     runner = runtime_called(runtime).load(network, {}, device, precision)
     found = ImageRunner(runner, given.name, output, given.channels_last)
@@ -198,7 +198,7 @@ def of_network(made: Made, crop_px: int, runtime: str | None, device: str, preci
             "returns one, the scores of the classes"
         )
     image, scores = network.inputs[0].name, network.outputs[0]
-    network = replace(network, rows=Rows({image: 0}, {scores: 0}))
+    network = replace(network, rows=RowAxes({image: 0}, {scores: 0}))
     asked = runtime_called(runtime or made.runtime)
     if asked.LOADS == "onnx":
         export = network.realisations[made.runtime].export

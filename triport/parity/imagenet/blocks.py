@@ -14,7 +14,7 @@ from triport.reference_models.network import Arrays
 from triport.reference_models.spec import Preprocess, Weights
 
 from .dataset import DatasetError, ImageDataset, Sample
-from .decoding import Batch
+from .decoding import DecodedBatch
 
 TOP = 5
 
@@ -56,7 +56,7 @@ class Contender:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ScoredBlock:
     """The best classes of consecutive images, by every contender.
 
     `position` is that of the first image in the data set; `digests` (N, 16) uint8; `classes` (N, contenders,
@@ -74,7 +74,7 @@ class Block:
         return len(self.digests)
 
 
-def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) -> Block:
+def block_of(batch: DecodedBatch, contenders: Sequence[Contender], num_classes: int) -> ScoredBlock:
     """Run every contender on a batch.
 
     Raises:
@@ -96,12 +96,26 @@ def block_of(batch: Batch, contenders: Sequence[Contender], num_classes: int) ->
                 f"{batch.samples[int(finite.argmin())]}: the model's logits are not finite "
                 f"({contender.model} in {contender.runner.runtime})"
             )
-        # equal logits: the lower class first, so that every runtime breaks a tie alike
-        order = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+        order = best_classes(logits)
         classes[:, index] = order
         best[:, index] = np.take_along_axis(logits, order, axis=1)
         confidence[:, index] = confidence_of(logits)
-    return Block(batch.position, batch.digests, classes, best, confidence)
+    return ScoredBlock(batch.position, batch.digests, classes, best, confidence)
+
+
+def best_classes(logits: np.ndarray) -> np.ndarray:
+    """Return the (N, 5) best classes of finite logits, best first; with fewer classes, as many.
+
+    Of equal logits the lower class comes first, so that every runtime breaks a tie alike.
+    """
+    count = min(TOP, logits.shape[1])
+    least = np.partition(logits, -count, axis=1)[:, -count, None]
+    rows, classes = np.nonzero(logits >= least)
+    if len(rows) != count * len(logits):  # some rows have more than one class at their least
+        return np.argsort(-logits, axis=1, kind="stable")[:, :count]
+    classes = classes.reshape(-1, count)
+    order = np.argsort(-np.take_along_axis(logits, classes, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(classes, order, axis=1)
 
 
 def confidence_of(logits: np.ndarray) -> np.ndarray:
@@ -127,7 +141,7 @@ class Duplicates:
         self._samples = dataset.samples
         self._seen: dict[bytes, int] = {}
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         """Take in the next images.
 
         Raises:
@@ -162,7 +176,7 @@ class Prediction:
         return self.sample.label in self.top5
 
 
-def predictions_of(block: Block, dataset: ImageDataset, contender: int = 0) -> Iterator[Prediction]:
+def predictions_of(block: ScoredBlock, dataset: ImageDataset, contender: int = 0) -> Iterator[Prediction]:
     """Yield what one contender says of each image of a block."""
     for offset, (classes, logits) in enumerate(
         zip(block.classes[:, contender].tolist(), block.logits[:, contender].tolist(), strict=True)

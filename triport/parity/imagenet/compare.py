@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import Block, Contender
+from .blocks import Contender, ScoredBlock
 from .dataset import ImageDataset
 from .evaluate import Evaluation, Scoring, Tally, labels_array, score
 from .pair import SIGNIFICANT, mcnemar_exact
@@ -94,7 +94,7 @@ class _Against:
     lost: int = 0
     same: int = 0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         cut = slice(block.position, block.position + len(block))
         before, after = (block.classes[:, tally.contender, 0] for tally in (self.stated, self.tally))
         was, now = before == self.stated.labels[cut], after == self.tally.labels[cut]

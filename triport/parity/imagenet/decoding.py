@@ -26,7 +26,7 @@ _BATCHES_AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DecodedBatch:
     """Decoded samples: `position` of the first in the data set, their hashes, the inputs by profile.
 
     `digests` is (N, 16) uint8, of each image file's bytes; inputs are (N, 3, crop, crop) float32.
@@ -62,7 +62,7 @@ def workers_of_machine(ranks_here: int = 1) -> int:
 
 def decoded(
     groups: Iterable[tuple[int, Sequence[Sample]]], profiles: Sequence[Preprocess], workers: int
-) -> Iterator[Batch]:
+) -> Iterator[DecodedBatch]:
     """Yield a batch for each (position, samples), in order, while the next ones are being decoded.
 
     Every file is read and decoded once, whatever the number of profiles.
@@ -72,7 +72,7 @@ def decoded(
     """
     source = iter(groups)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        waiting: deque[tuple[Batch, list[Future[None]]]] = deque()
+        waiting: deque[tuple[DecodedBatch, list[Future[None]]]] = deque()
         try:
             while True:
                 while len(waiting) < _BATCHES_AHEAD and (group := next(source, None)) is not None:
@@ -89,13 +89,13 @@ def decoded(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> Batch:
+def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> DecodedBatch:
     count = len(samples)
     inputs = {p: np.empty((count, 3, p.crop_px, p.crop_px), np.float32) for p in profiles}
-    return Batch(position, samples, np.empty((count, DIGEST_BYTES), np.uint8), inputs)
+    return DecodedBatch(position, samples, np.empty((count, DIGEST_BYTES), np.uint8), inputs)
 
 
-def _fill(batch: Batch, index: int) -> None:
+def _fill(batch: DecodedBatch, index: int) -> None:
     sample = batch.samples[index]
     data = read_sample(sample)
     batch.digests[index] = np.frombuffer(digest_of(data), np.uint8)

@@ -13,11 +13,20 @@ from triport.converters.identification.published_weights import proof_of
 from triport.parity.ranks.rank import Alone, Ranks
 from triport.reference_models.spec import Preprocess, Weights
 
-from .blocks import TOP, Block, Contender, Duplicates, EvaluationError, Prediction, Scorer, predictions_of
+from .blocks import (
+    TOP,
+    Contender,
+    Duplicates,
+    EvaluationError,
+    Prediction,
+    ScoredBlock,
+    Scorer,
+    predictions_of,
+)
 from .dataset import ImageDataset
 from .rows import RowFile
-from .sharding import Shape, blocks_of_all, kept_by_all
-from .verdict import Verdict, verdict_of
+from .sharding import BlockShape, blocks_of_all, kept_by_all
+from .verdict import AccuracyVerdict, verdict_of
 from .wilson import wilson_interval
 
 __all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "Scoring", "evaluate", "score"]
@@ -28,7 +37,7 @@ _ILSVRC_CLASSES = (1000, 1001)
 # Called with how many images are done and how many there are, and the images computed a second.
 Progress = Callable[[int, int, float], None]
 # Called with every block of results.
-Listener = Callable[[Block], None]
+Listener = Callable[[ScoredBlock], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class Evaluation:
             return None if self.weights.accuracies else f"the publisher of {self.weights.name} states none"
         return self.why_no_figure
 
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> AccuracyVerdict | None:
         """Return how the accuracy stands to the published one, None where there is none."""
         published = self.published()
         if published is None:
@@ -146,7 +155,7 @@ class Tally:
     top1_count: int = 0
     top5_count: int = 0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         """Count the next images."""
         labels = self.labels[block.position : block.position + len(block)]
         right = block.classes[:, self.contender] == labels[:, None]
@@ -163,7 +172,7 @@ class Keeper:
     dataset: ImageDataset
     predictions: list[Prediction] = field(default_factory=list)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         """Keep those of the next images."""
         self.predictions.extend(predictions_of(block, self.dataset, self.contender))
 
@@ -237,7 +246,7 @@ def score(
     takers += [*(tally.add for tally in tallies), *listeners]
     takers += [keeper.add for keeper in keepers] if scoring.keep_predictions else []
     total, start, computed = len(dataset.samples), time.perf_counter(), 0
-    shape = Shape(scoring.batch_size, len(contenders), min(TOP, len(dataset.class_names)))
+    shape = BlockShape(scoring.batch_size, len(contenders), min(TOP, len(dataset.class_names)))
     for block in kept_by_all(rows.kept() if rows is not None else None, ranks, shape):
         _hand(block, takers)
     done = tallies[0].images
@@ -256,7 +265,7 @@ def score(
     ]
 
 
-def _hand(block: Block, takers: Sequence[Listener]) -> None:
+def _hand(block: ScoredBlock, takers: Sequence[Listener]) -> None:
     for take in takers:
         take(block)
 

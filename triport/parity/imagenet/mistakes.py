@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .blocks import Block
+from .blocks import ScoredBlock
 from .dataset import ImageDataset
 
 BINS = 10
@@ -57,7 +57,7 @@ class Mistakes:
     _worst: list[tuple[float, int, int, int, float | None]] = field(default_factory=list)
     _counts: np.ndarray = field(default_factory=lambda: np.zeros((3, BINS)))
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         """Take in the next images."""
         samples = self.dataset.samples[block.position : block.position + len(block)]
         labels = np.array([sample.label for sample in samples])

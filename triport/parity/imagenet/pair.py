@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocks import Block
+from .blocks import ScoredBlock
 from .dataset import ImageDataset, printable
 from .wilson import Z_95
 
@@ -99,7 +99,7 @@ class PairTally:
         """Begin with no image of any class."""
         self.right = np.zeros((3, len(self.dataset.class_names)), np.int64)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: ScoredBlock) -> None:
         """Take in the next images."""
         a, b = (block.classes[:, contender] for contender in self.contenders)
         self.images += len(block)

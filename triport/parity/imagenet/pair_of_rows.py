@@ -15,12 +15,12 @@ from triport.parity.pages import run_facts
 from triport.reference_models.errors import counted, listed
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .blocks import Block
+from .blocks import ScoredBlock
 from .dataset import Image, ImageDataset, Sample, printable
 from .decoding import DIGEST_BYTES
 from .pair import PairTally
-from .pair_page import Side, pair_page
-from .row_columns import Rows, is_rows, read_rows
+from .pair_page import PageSide, pair_page
+from .row_columns import ImageRows, is_rows, read_rows
 from .rows import RowsError
 from .wilson import wilson_interval
 
@@ -32,7 +32,7 @@ _NOT_COMPARED = frozenset({"data_sha256"})
 class RowsScore:
     """The accuracy that a file of rows comes to; `top5_count` is None where it has not five classes a row."""
 
-    rows: Rows
+    rows: ImageRows
     images: int
     top1_count: int
     top5_count: int | None
@@ -127,7 +127,7 @@ class DoneWithRows:
     def page(self, command: str | None = None) -> str:
         """Return the page of the pair; `command` is what was typed, for the page."""
         a, b = (
-            Side(letter, name, score)
+            PageSide(letter, name, score)
             for letter, name, score in zip("AB", self.names, self.scores, strict=True)
         )
         return pair_page(a, b, self.pair, thumbnails=False, facts=run_facts(command, self._hashes(), {}))
@@ -137,7 +137,7 @@ def are_rows(what: Sequence[Any]) -> bool:
     """Whether what `evaluate` was given are files of rows.
 
     Raises:
-        RowsError: some are and some are not.
+        RowsError: some are and some are not, or one is not there.
     """
     found = [isinstance(one, str | os.PathLike) and is_rows(Path(one)) for one in what]
     if any(found) and not all(found):
@@ -173,12 +173,12 @@ def compare_rows(paths: Sequence[Path], *, allow_subset: bool = False) -> DoneWi
     return DoneWithRows(scores, tally, tuple(_differences(a, b)), tuple(notes))
 
 
-def _name_of(rows: Rows) -> str:
+def _name_of(rows: ImageRows) -> str:
     stated = [rows.stated[key] for key in ("model", "runtime", "device") if key in rows.stated]
     return f"{printable(str(rows.path))}" + (f" ({', '.join(stated)})" if stated else "")
 
 
-def _completeness(networks: Sequence[Rows], path: Path, allow_subset: bool) -> list[str]:
+def _completeness(networks: Sequence[ImageRows], path: Path, allow_subset: bool) -> list[str]:
     rows = next(rows for rows in networks if rows.path == path)
     if rows.whole is not False:
         return []
@@ -191,7 +191,9 @@ def _completeness(networks: Sequence[Rows], path: Path, allow_subset: bool) -> l
     raise RowsError(f"{what}. Go on with that run (--resume), or compare what is there with --allow-subset")
 
 
-def _matched(a: Rows, b: Rows, allow_subset: bool, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _matched(
+    a: ImageRows, b: ImageRows, allow_subset: bool, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which rows of A and of B are of the same images, in A's order."""
     keys = [("names", a.names, b.names)]
     if a.digests is not None and b.digests is not None:
@@ -217,15 +219,15 @@ def _matched(a: Rows, b: Rows, allow_subset: bool, notes: list[str]) -> tuple[np
     return in_a, in_b
 
 
-def _file_names(rows: Rows) -> tuple[str, ...]:
+def _file_names(rows: ImageRows) -> tuple[str, ...]:
     return tuple(PurePosixPath(name.replace("\\", "/")).name for name in rows.names)
 
 
 def _check_missing(
-    a: Rows,
-    b: Rows,
+    a: ImageRows,
+    b: ImageRows,
     both: Sequence[tuple[int, int]],
-    missing: Sequence[tuple[str, Rows, int]],
+    missing: Sequence[tuple[str, ImageRows, int]],
     allow_subset: bool,
     notes: list[str],
 ) -> None:
@@ -248,7 +250,7 @@ def _check_missing(
     raise RowsError(f"{a.path} and {b.path} are not of the same images\n" + "\n".join(lines) + end)
 
 
-def _check_bytes(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray) -> None:
+def _check_bytes(a: ImageRows, b: ImageRows, in_a: np.ndarray, in_b: np.ndarray) -> None:
     if a.digests is None or b.digests is None:
         return
     changed = [
@@ -263,7 +265,7 @@ def _check_bytes(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray) -> None:
         )
 
 
-def _labels(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray, notes: list[str]) -> np.ndarray:
+def _labels(a: ImageRows, b: ImageRows, in_a: np.ndarray, in_b: np.ndarray, notes: list[str]) -> np.ndarray:
     """Return the labels of the images that are compared.
 
     Raises:
@@ -294,7 +296,7 @@ def _labels(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray, notes: list[st
     )
 
 
-def _tally(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray, labels: np.ndarray) -> PairTally:
+def _tally(a: ImageRows, b: ImageRows, in_a: np.ndarray, in_b: np.ndarray, labels: np.ndarray) -> PairTally:
     places = min(a.classes.shape[1], b.classes.shape[1])
     classes = np.stack([a.classes[in_a, :places], b.classes[in_b, :places]], axis=1)
     logits = np.stack([a.logits[in_a, :places], b.logits[in_b, :places]], axis=1)
@@ -307,17 +309,19 @@ def _tally(a: Rows, b: Rows, in_a: np.ndarray, in_b: np.ndarray, labels: np.ndar
     )
     tally = PairTally(ImageDataset(a.path, samples, tuple(map(str, present.tolist())), layout="rows"))
     digests = np.zeros((len(labels), DIGEST_BYTES), np.uint8)
-    tally.add(Block(0, digests, numbered[len(labels) :].reshape(classes.shape).astype(np.int32), logits))
+    tally.add(
+        ScoredBlock(0, digests, numbered[len(labels) :].reshape(classes.shape).astype(np.int32), logits)
+    )
     return tally
 
 
-def _score(rows: Rows, places: np.ndarray, labels: np.ndarray) -> RowsScore:
+def _score(rows: ImageRows, places: np.ndarray, labels: np.ndarray) -> RowsScore:
     right = rows.classes[places] == labels[:, None]
     top5 = int(right.any(axis=1).sum()) if right.shape[1] == 5 else None
     return RowsScore(rows, len(labels), int(right[:, 0].sum()), top5)
 
 
-def _differences(a: Rows, b: Rows) -> list[tuple[str, str | None, str | None]]:
+def _differences(a: ImageRows, b: ImageRows) -> list[tuple[str, str | None, str | None]]:
     """Return what the files state otherwise; nothing where one of them states nothing."""
     if not a.stated or not b.stated:
         return []

@@ -36,7 +36,7 @@ class Scored(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class PageSide:
     """One of the two: its letter, what it was called on the command line, and its accuracy."""
 
     letter: str
@@ -44,7 +44,9 @@ class Side:
     evaluation: Scored
 
 
-def pair_page(a: Side, b: Side, pair: PairTally, *, thumbnails: bool = True, facts: Facts = ()) -> str:
+def pair_page(
+    a: PageSide, b: PageSide, pair: PairTally, *, thumbnails: bool = True, facts: Facts = ()
+) -> str:
     """Return the page as HTML that fetches nothing; the first 200 flips are shown, with thumbnails."""
     names = pair.dataset.class_names
     flips = []

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.formats.source import missing_file_hint
 from triport.reference_models.errors import counted, listed
 
 from .blocks import TOP
@@ -30,7 +31,7 @@ COLUMNS = "image,label,top1 (and, where known, top2 to top5, logit1 to logit5, b
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class ImageRows:
     """What one network says of images, by a file.
 
     `labels` (N,) and `digests`, the hashes of the images' bytes, are None where the file has none; `classes`
@@ -53,11 +54,18 @@ class Rows:
 
 
 def is_rows(path: Path) -> bool:
-    """Whether a file is one of rows, or means to be: by its first lines, or as it is called."""
+    """Whether a file is one of rows, or means to be: by its first lines, or as it is called.
+
+    Raises:
+        RowsError: it is called as files of rows are, and there is none.
+    """
+    is_called_so = path.suffix.lower() in (".csv", ".tsv")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
-    except OSError:
+    except OSError as error:
+        if is_called_so and isinstance(error, FileNotFoundError):
+            raise RowsError(f"{path}: no such file; {missing_file_hint(str(path))}") from None
         return False
     if head.startswith(MARK.encode()):
         return True
@@ -65,10 +73,10 @@ def is_rows(path: Path) -> bool:
         return False
     text = head.decode("utf-8-sig", errors="replace")
     header = next((line for line in text.split("\n") if line.strip() and not line.startswith("#")), "")
-    return "image" in _fields(header) or path.suffix.lower() in (".csv", ".tsv")
+    return "image" in _fields(header) or is_called_so
 
 
-def read_rows(path: Path) -> list[Rows]:
+def read_rows(path: Path) -> list[ImageRows]:
     """Return the rows of every network in a file: one, or of a pair two.
 
     Raises:
@@ -97,7 +105,7 @@ def read_rows(path: Path) -> list[Rows]:
     prefixes = [f"{found[1]}_" if found[1] else "" for found in map(_TOP1.fullmatch, table.header) if found]
     whole = _is_whole(identity, names, labels)
     return [
-        Rows(path, names, labels, digests, *table.best(prefix), _stated(identity, place), whole)
+        ImageRows(path, names, labels, digests, *table.best(prefix), _stated(identity, place), whole)
         for place, prefix in enumerate(prefixes)
     ]
 

@@ -22,7 +22,7 @@ from triport.converters.formats import as_stated, short
 from triport.reference_models.errors import TriportError, counted, listed
 
 from .appending import AppendedFile, AppendError
-from .blocks import TOP, Block
+from .blocks import TOP, ScoredBlock
 from .dataset import ImageDataset, printable
 from .decoding import DIGEST_BYTES, digest_of, read_sample
 
@@ -101,7 +101,7 @@ class RowFile:
                 }
             )
         )
-        self._kept: Block | None = None
+        self._kept: ScoredBlock | None = None
         try:
             self._file = AppendedFile(path, resume=resume)
         except AppendError as error:
@@ -114,11 +114,11 @@ class RowFile:
             self._file.close()
             raise
 
-    def kept(self) -> Block | None:
+    def kept(self) -> ScoredBlock | None:
         """Return the rows that were there already, from the first image on; None without any."""
         return self._kept
 
-    def append(self, block: Block) -> None:
+    def append(self, block: ScoredBlock) -> None:
         """Write the rows of the next images, and give them to the operating system.
 
         Raises:
@@ -164,7 +164,7 @@ class RowFile:
             columns += [f"{prefix}{kind}{place}" for kind in ("top", "logit") for place in range(1, top + 1)]
         return columns
 
-    def _read(self) -> Block | None:
+    def _read(self) -> ScoredBlock | None:
         """Return the rows of whole batches, and have the file go on after them."""
         if not MARK.encode().startswith(self._file.read(len(MARK))):
             raise RowsError(
@@ -208,7 +208,7 @@ class RowFile:
                 "Run what it was begun with, or use another path"
             )
 
-    def _check_images(self, kept: Block, workers: int) -> None:
+    def _check_images(self, kept: ScoredBlock, workers: int) -> None:
         """Raise RowsError unless every image of a kept row has the bytes that the row was made of."""
         samples = self._dataset.samples[: len(kept)]
         with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
@@ -225,7 +225,7 @@ class RowFile:
                 "path, or without this file"
             )
 
-    def _parse(self, lines: Sequence[bytes]) -> Block:
+    def _parse(self, lines: Sequence[bytes]) -> ScoredBlock:
         contenders, top = self._shape
         digests = np.empty((len(lines), DIGEST_BYTES), np.uint8)
         classes = np.empty((len(lines), contenders, top), np.int32)
@@ -246,7 +246,7 @@ class RowFile:
                     f"{self.path}: line {index + 3} is damaged, or is not of {sample} "
                     f"with label {sample.label}"
                 ) from None
-        return Block(0, digests, classes, logits)
+        return ScoredBlock(0, digests, classes, logits)
 
     def _can_be(self, classes: np.ndarray, logits: np.ndarray) -> bool:
         """Whether these can be an image's best classes: each once, the best first, a tie by its number."""

@@ -23,7 +23,7 @@ from .mistakes import Mistakes
 from .model_page import model_page
 from .pair import PairTally
 from .pair_of_rows import DoneWithRows, are_rows, compare_rows
-from .pair_page import Side, pair_page
+from .pair_page import PageSide, pair_page
 from .preprocess import pillow_version
 from .profiles import variants_of
 from .rows import RowFile
@@ -35,7 +35,7 @@ class RequestError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EvaluateRequest:
     """The options of `evaluate`; runtime, model, profile and precision for all, or for each of `what`."""
 
     what: Sequence[Any]
@@ -141,13 +141,13 @@ class Done:
             assert self.mistakes is not None
             return model_page(self.names[0], self.evaluations[0], self.mistakes, facts)
         a, b = (
-            Side(letter, name, evaluation)
+            PageSide(letter, name, evaluation)
             for letter, name, evaluation in zip("AB", self.names, self.evaluations, strict=True)
         )
         return pair_page(a, b, self.pair, facts=facts)
 
 
-def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Done | DoneWithRows:
+def run(request: EvaluateRequest, tell: Callable[[str], None] = lambda step: None) -> Done | DoneWithRows:
     """Do what `evaluate` was asked for.
 
     Raises:
@@ -166,7 +166,7 @@ def run(request: Request, tell: Callable[[str], None] = lambda step: None) -> Do
         ranks.close()
 
 
-def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None]) -> Done:
+def _run(request: EvaluateRequest, device: str, ranks: Ranks, tell: Callable[[str], None]) -> Done:
     subjects, dataset = together(ranks, lambda: _opened(request, device, tell))
     identity = _identity(request, subjects)
     check_same(ranks, _facts(request, identity, dataset))
@@ -216,7 +216,7 @@ def _run(request: Request, device: str, ranks: Ranks, tell: Callable[[str], None
 
 
 def _opened(
-    request: Request, device: str, tell: Callable[[str], None]
+    request: EvaluateRequest, device: str, tell: Callable[[str], None]
 ) -> tuple[list[ScoredNetwork], ImageDataset]:
     """Return the models in their runtimes, and the images."""
     subjects = [
@@ -262,7 +262,7 @@ def _labels_of(subjects: Sequence[ScoredNetwork]) -> tuple[str, ...]:
     return found.pop() if found else ()
 
 
-def _identity(request: Request, subjects: Sequence[ScoredNetwork]) -> dict[str, Any]:
+def _identity(request: EvaluateRequest, subjects: Sequence[ScoredNetwork]) -> dict[str, Any]:
     """Return what makes rows what they are, beside the images."""
     return {
         "models": [subject.identity() for subject in subjects],
@@ -271,7 +271,7 @@ def _identity(request: Request, subjects: Sequence[ScoredNetwork]) -> dict[str, 
     }
 
 
-def _facts(request: Request, identity: dict[str, Any], dataset: ImageDataset) -> dict[str, str]:
+def _facts(request: EvaluateRequest, identity: dict[str, Any], dataset: ImageDataset) -> dict[str, str]:
     """Return what all ranks must have in common, by what it is."""
     models = identity["models"]
 
@@ -300,7 +300,7 @@ def _in_words(stated: Any) -> str:
 
 
 def _rows(
-    request: Request,
+    request: EvaluateRequest,
     identity: dict[str, Any],
     subjects: Sequence[ScoredNetwork],
     dataset: ImageDataset,

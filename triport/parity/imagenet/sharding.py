@@ -13,7 +13,7 @@ import numpy as np
 
 from triport.parity.ranks.rank import RankError, Ranks
 
-from .blocks import Block, Contender, block_of
+from .blocks import Contender, ScoredBlock, block_of
 from .dataset import ImageDataset
 from .decoding import DIGEST_BYTES, decoded, workers_of_machine
 
@@ -21,7 +21,7 @@ _NOTHING, _FAILED = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class BlockShape:
     """What every block has at most and exactly: images, contenders, best classes."""
 
     batch_size: int
@@ -35,8 +35,8 @@ def blocks_of_all(
     first: int,
     workers: int | None,
     ranks: Ranks,
-    shape: Shape,
-) -> Iterator[Block]:
+    shape: BlockShape,
+) -> Iterator[ScoredBlock]:
     """Yield on every rank the results of all ranks, from image `first` on, in the data set's order."""
     positions = range(first, len(dataset.samples), shape.batch_size)
     groups = ((at, dataset.samples[at : at + shape.batch_size]) for at in positions[ranks.rank :: ranks.size])
@@ -50,20 +50,20 @@ def blocks_of_all(
         yield from _exchanged(own, ranks, shape)
 
 
-def kept_by_all(kept: Block | None, ranks: Ranks, shape: Shape) -> Iterator[Block]:
+def kept_by_all(kept: ScoredBlock | None, ranks: Ranks, shape: BlockShape) -> Iterator[ScoredBlock]:
     """Yield on every rank the rows that rank 0 kept of an earlier run, by batches."""
     count = np.array([len(kept) if kept is not None else 0], np.int32)
     for at in range(0, int(ranks.gather(count)[0][0]), shape.batch_size):
         part = None
         if ranks.rank == 0 and kept is not None:
             cut = slice(at, at + shape.batch_size)
-            part = Block(at, kept.digests[cut], kept.classes[cut], kept.logits[cut])
+            part = ScoredBlock(at, kept.digests[cut], kept.classes[cut], kept.logits[cut])
         found = unpacked(ranks.gather(packed(part, shape))[0], shape)
         if found is not None:
             yield found
 
 
-def _exchanged(own: Iterator[Block], ranks: Ranks, shape: Shape) -> Iterator[Block]:
+def _exchanged(own: Iterator[ScoredBlock], ranks: Ranks, shape: BlockShape) -> Iterator[ScoredBlock]:
     """Exchange one block of each rank; where one failed, all stop instead of waiting for it."""
     failure: Exception | None = None
     block = None
@@ -85,7 +85,7 @@ def _exchanged(own: Iterator[Block], ranks: Ranks, shape: Shape) -> Iterator[Blo
             yield found
 
 
-def packed(block: Block | None, shape: Shape) -> np.ndarray:
+def packed(block: ScoredBlock | None, shape: BlockShape) -> np.ndarray:
     """Return a block as (batch_size, columns) int32, which every backend carries; rows of -1 are none."""
     columns = 1 + DIGEST_BYTES // 4 + 2 * shape.contenders * shape.top
     rows = np.full((shape.batch_size, columns), _NOTHING, np.int32)
@@ -103,7 +103,7 @@ def packed(block: Block | None, shape: Shape) -> np.ndarray:
     return rows
 
 
-def unpacked(rows: np.ndarray, shape: Shape) -> Block | None:
+def unpacked(rows: np.ndarray, shape: BlockShape) -> ScoredBlock | None:
     """Return the block that `packed` made rows of, None where it had none."""
     rows = np.ascontiguousarray(rows[rows[:, 0] >= 0], np.int32)
     if not len(rows):
@@ -112,7 +112,7 @@ def unpacked(rows: np.ndarray, shape: Shape) -> Block | None:
         rows[:, 1:], [DIGEST_BYTES // 4, DIGEST_BYTES // 4 + shape.contenders * shape.top], axis=1
     )
     best = (len(rows), shape.contenders, shape.top)
-    return Block(
+    return ScoredBlock(
         int(rows[0, 0]),
         np.ascontiguousarray(digests).view(np.uint8),
         classes.reshape(best),

@@ -251,10 +251,11 @@ def _path_of(what: str) -> Path:
     spec = get_model(what)
     if spec.name == SHIPPED.stem:
         return SHIPPED
-    published = [f"{weights.name}: {weights.url}" for weights in spec.weights if weights.url]
-    where = f"Published are\n{listed(published)}" if published else "No published ones are known to triport."
+    published = [weights.name for weights in spec.weights if weights.url]
+    advice = f"Published are {', '.join(published)}: give one of these names" if published else "Give a file"
     raise SubjectError(
-        f"{what} is a model's name and its weights are not here: give a checkpoint file. {where}"
+        f"{what}: is a model's name, and has no weights of its own. {advice}"
+        f"{', or a checkpoint file' if published else ' that holds them'}"
     )
 
 

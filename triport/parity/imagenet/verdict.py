@@ -14,7 +14,7 @@ EQUAL_WITHIN_POINTS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AccuracyVerdict:
     """`word` of a measured top-1 beside the published one; `text` says it with figures."""
 
     word: Literal["equal", "lower", "higher", "cannot tell", "other images"]
@@ -23,7 +23,7 @@ class Verdict:
 
 def verdict_of(
     correct: int, images: int, published_percent: float, *, same_images: bool, known_as: str | None = None
-) -> Verdict:
+) -> AccuracyVerdict:
     """Judge `correct` of `images` by the 95 % Wilson interval.
 
     `same_images` says that they are of the set that the published figure was measured on; `known_as` which
@@ -31,7 +31,7 @@ def verdict_of(
     """
     if not same_images:
         others = "other images" if known_as is None else f"{known_as}'s"
-        return Verdict(
+        return AccuracyVerdict(
             "other images",
             f"not judged: the published figure is of ILSVRC-2012's validation set, and these are {others}",
         )
@@ -41,20 +41,20 @@ def verdict_of(
     difference = measured - published_percent
     away = sorted(abs(end - published_percent) for end in (low, high))
     if high < published_percent:
-        return Verdict(
+        return AccuracyVerdict(
             "lower",
             f"lower by {-difference:.2f} points ({away[0]:.2f} to {away[1]:.2f})",
         )
     if low > published_percent:
-        return Verdict(
+        return AccuracyVerdict(
             "higher",
             f"higher by {difference:.2f} points ({away[0]:.2f} to {away[1]:.2f})",
         )
     if max(high - measured, measured - low) > EQUAL_WITHIN_POINTS:
         same = "the figure is the same, but " if abs(difference) < 0.005 else ""
-        return Verdict(
+        return AccuracyVerdict(
             "cannot tell",
             f"not decided: {same}with {counted(images, 'image')} the accuracy may be anywhere from {low:.2f} "
             f"to {high:.2f} % (95 % interval)",
         )
-    return Verdict("equal", f"equal: {published_percent:.2f} is within the {interval}")
+    return AccuracyVerdict("equal", f"equal: {published_percent:.2f} is within the {interval}")

@@ -26,13 +26,13 @@ from triport.reference_models.errors import TriportError
 from .crashes import Forerunner
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
-from .judge import Runtime, in_double, notes_on, trial
+from .judge import UnoptimisedRuntime, in_double, notes_on, trial
 from .nan import notes_on_nan
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
-from .result import ImportedSource, Trial
+from .result import ImportedSource, SourceTrial
 from .runs import run
 from .steered import proven_by_exact_steps, proven_by_steps
 
@@ -112,7 +112,9 @@ def check_folder(output: Path, name: str) -> None:
         check_place(output)
 
 
-def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: list[str]) -> ImportedSource:
+def _result(
+    path: Path, source: Source, trials: list[SourceTrial], first: str, notes: list[str]
+) -> ImportedSource:
     return ImportedSource(
         source=str(path),
         output=None,
@@ -130,7 +132,7 @@ def _result(path: Path, source: Source, trials: list[Trial], first: str, notes: 
 
 def proven(
     path: Path, model: Any, source: Source, folder: Path, target: Target, forerunner: Forerunner
-) -> tuple[list[Trial], str, list[str], dict[str, np.ndarray]]:
+) -> tuple[list[SourceTrial], str, list[str], dict[str, np.ndarray]]:
     """Return how source and graph compare, the first node that parts, what should be known, and the inputs.
 
     The inputs are those on which the two part, or else the first ones; `forerunner` tries each before.
@@ -141,7 +143,7 @@ def proven(
     ordered = with_order(path)
     notes = [] if ordered is None else [NOTE]
     try:
-        runtime = Runtime.of(ordered or path)
+        runtime = UnoptimisedRuntime.of(ordered or path)
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
     try:
@@ -150,7 +152,7 @@ def proven(
         raise
     except Exception as error:  # a fault of ours, as a wrong result is one
         why = f"the source does not build: {shortened(str(error))}"
-        return [Trial((), float("inf"), "runtime", False, why)], "", notes, {}
+        return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}
 
     def runs(feed: dict[str, np.ndarray]) -> bool:
         try:
@@ -177,8 +179,13 @@ def proven(
 
 
 def _tried(
-    path: Path, network: Any, target: Target, runtime: Runtime, feed: dict[str, np.ndarray], exact: InDouble
-) -> Trial:
+    path: Path,
+    network: Any,
+    target: Target,
+    runtime: UnoptimisedRuntime,
+    feed: dict[str, np.ndarray],
+    exact: InDouble,
+) -> SourceTrial:
     """Compare once, and where that says too little once more, with the same values at roundings."""
     graphs = graph_in_double(path)
     try:
@@ -191,12 +198,12 @@ def _tried(
     except Exception as error:
         shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
         why = f"the source does not run: {shortened(str(error))}"
-        return Trial(shown, float("inf"), "runtime", False, why)
+        return SourceTrial(shown, float("inf"), "runtime", False, why)
     return one
 
 
 def _disagreement(
-    path: Path, target: Target, feeds: list[dict[str, np.ndarray]], trials: list[Trial]
+    path: Path, target: Target, feeds: list[dict[str, np.ndarray]], trials: list[SourceTrial]
 ) -> list[str]:
     """Return what should be known where ONNX Runtime is further off than any rounding."""
     for feed, each in zip(feeds, trials, strict=True):
@@ -213,7 +220,7 @@ def _disagreement(
 def feeds_of(
     path: Path,
     model: Any,
-    runtime: Runtime,
+    runtime: UnoptimisedRuntime,
     runs: Callable[[dict[str, np.ndarray]], bool] = lambda feed: True,
     survives: Callable[[dict[str, np.ndarray]], None] = lambda feed: None,
 ) -> list[dict[str, np.ndarray]]:

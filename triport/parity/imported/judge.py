@@ -27,7 +27,7 @@ from triport.parity.judge.tolerance import (
 from triport.reference_models.errors import counted
 
 from .bfloat16 import BFLOAT16_ARRAY, rounded_in_float32
-from .result import UNPROVEN, Trial
+from .result import UNPROVEN, SourceTrial
 from .runs import run
 
 # of two runs, neither of which is exact: twice the least; in narrow types the least, which is much already
@@ -73,7 +73,7 @@ class Exact(Draws, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class UnoptimisedRuntime:
     """ONNX Runtime without optimisation, on a file.
 
     It multiplies no bfloat16: where it does not load such a file, that is computed in float32 and rounded.
@@ -83,7 +83,7 @@ class Runtime:
     narrow: frozenset[int] = frozenset()  # which outputs are of bfloat16
 
     @classmethod
-    def of(cls, path: Path | bytes, optimised: bool = False) -> Runtime:
+    def of(cls, path: Path | bytes, optimised: bool = False) -> UnoptimisedRuntime:
         """Load a file or its bytes."""
         import onnxruntime
 
@@ -137,12 +137,12 @@ def _is_narrow(arithmetic: Calibration) -> bool:
 def trial(
     network: Any,
     target: Target,
-    runtime: Runtime,
+    runtime: UnoptimisedRuntime,
     feed: dict[str, np.ndarray],
     exact: Exact,
     references: Sequence[Opinion],
     graphs: Sequence[Reference],
-) -> tuple[Trial, list[np.ndarray]]:
+) -> tuple[SourceTrial, list[np.ndarray]]:
     """Compare once.
 
     Args:
@@ -164,16 +164,16 @@ def trial(
         warnings.simplefilter("ignore")
         found = run(network, target, list(feed.values()))
     if len(found) != len(wanted):
-        return Trial(
+        return SourceTrial(
             shown, float("inf"), "runtime", False, f"{counted(len(found), 'output')} for {len(wanted)}"
         ), found
     for mine, its in zip(found, wanted, strict=True):
         if mine.dtype != its.dtype or mine.shape != its.shape:
             why = f"{mine.dtype}{list(mine.shape)} for {its.dtype}{list(its.shape)}"
-            return Trial(shown, float("inf"), "runtime", False, why), found
+            return SourceTrial(shown, float("inf"), "runtime", False, why), found
     apart = [difference(mine, its) for mine, its in zip(found, wanted, strict=True)]
     if within(apart, allowed(wanted, exact.arithmetic)):
-        return Trial(shown, max(apart, default=0.0), "runtime", True), found
+        return SourceTrial(shown, max(apart, default=0.0), "runtime", True), found
     verdict = settled(shown, found, wanted, feed, exact, references)
     if not verdict.passed and not _is_narrow(exact.arithmetic):
         verdict = _by_the_graph(verdict, found, wanted, feed, exact, graphs)
@@ -187,7 +187,7 @@ def settled(
     feed: dict[str, np.ndarray],
     exact: Draws,
     references: Sequence[Opinion],
-) -> Trial:
+) -> SourceTrial:
     """Return the verdict of float64.
 
     Source and ONNX Runtime must both be as near to the source's float64 as its own noise allows: how far it
@@ -197,7 +197,7 @@ def settled(
     worst = max(apart)
     true, *moved = (exact(feed, seed) for seed in (None, *range(DRAWS)))
     if true is None or any(draw is None for draw in moved) or len(true) != len(found):
-        return Trial(shown, worst, "noise", False, "no float64 to ask")
+        return SourceTrial(shown, worst, "noise", False, "no float64 to ask")
     draws = [draw for draw in moved if draw is not None]
     noises = noises_of([true, *draws])
     noise = [one.size for one in noises]
@@ -222,23 +222,23 @@ def settled(
             its = [difference(a, b) for a, b in zip(third, true, strict=True)]
             why += f"; {opinion.name} {max(its):.1e}"
             if within(its, limits) and opinion.proves:
-                return Trial(shown, worst, "reference", True, why, agreed=opinion.name)
+                return SourceTrial(shown, worst, "reference", True, why, agreed=opinion.name)
             if within(its, limits):
                 why += f". {opinion.name} alone agrees, which is no proof: the source may share its mistake"
-                return Trial(shown, worst, UNPROVEN, False, why)
+                return SourceTrial(shown, worst, UNPROVEN, False, why)
     if near and blind:
-        return Trial(shown, worst, UNPROVEN, False, f"{why}, which would hide a fault")
-    return Trial(shown, worst, "float64", near, why)
+        return SourceTrial(shown, worst, UNPROVEN, False, f"{why}, which would hide a fault")
+    return SourceTrial(shown, worst, "float64", near, why)
 
 
 def _by_the_graph(
-    verdict: Trial,
+    verdict: SourceTrial,
     found: list[np.ndarray],
     wanted: list[np.ndarray],
     feed: dict[str, np.ndarray],
     exact: Exact,
     graphs: Sequence[Reference],
-) -> Trial:
+) -> SourceTrial:
     """Return the verdict of the graph itself in float64, or the one before.
 
     If it and the source agree there to what float64 rounds, the two are one function, and no fault can hide

@@ -25,7 +25,7 @@ _LEAST = 1e-8  # an error that the bars show as none
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class PageModule:
     """A module of the graph: its class in the source, its nodes, and the values that these make.
 
     `values` are those of the module itself, without those of the modules within it.
@@ -86,7 +86,7 @@ def _verdict(done: ImportedSource) -> str:
     return f"The source in {done.target} {found}; it was not written"
 
 
-def modules_of(root: Block, classes: dict[str, str], probes: Sequence[Probe]) -> list[Module]:
+def modules_of(root: Block, classes: dict[str, str], probes: Sequence[Probe]) -> list[PageModule]:
     """Return the modules in the order in which they run, each before those within it.
 
     Args:
@@ -106,7 +106,7 @@ def _is_computing(node: Any) -> bool:
 
 def _modules(
     block: Block, classes: dict[str, str], by_value: dict[str, Probe], depth: int
-) -> Iterator[Module]:
+) -> Iterator[PageModule]:
     own = [item for item in block.items if not isinstance(item, Block)]
     inner = [item for item in block.items if isinstance(item, Block)]
     own += [node for each in inner if each.path not in classes for node in each.nodes()]
@@ -114,7 +114,7 @@ def _modules(
     kinds = Counter(node.op_type for node in computing).most_common(_KINDS + 1)
     named = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds[:_KINDS])
     values = [by_value[v.name] for node in own for v in node.outputs if v.name in by_value]
-    yield Module(
+    yield PageModule(
         block.path,
         depth,
         classes.get(block.path, ""),

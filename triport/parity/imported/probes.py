@@ -16,7 +16,7 @@ from triport.converters.onnx_import.written import built
 from triport.parity.judge import divergence
 from triport.parity.judge.difference import difference
 
-from .judge import Runtime, allowed
+from .judge import UnoptimisedRuntime, allowed
 from .runs import run
 
 _MOST = 400  # values that are compared
@@ -55,7 +55,7 @@ def probes_of(path: Path, target: Target, feed: dict[str, np.ndarray]) -> list[P
     proto = ir.serde.serialize_model(model)
     for node in proto.graph.node:
         node.ClearField("name")  # nodes that one was expanded to have its name
-    runtime = Runtime.of(proto.SerializeToString())
+    runtime = UnoptimisedRuntime.of(proto.SerializeToString())
     wanted = runtime.run(feed)
     source = source_of(model, target, "probed", flat(model.graph))
     found = run(built(source), target, list(feed.values()))

@@ -13,7 +13,7 @@ from triport.parity.judge.tolerance import within
 
 from .exact_operators import exact_operators
 from .forward_scans import run_scans_forwards
-from .judge import Opinion, Reference, Runtime, allowed
+from .judge import Opinion, Reference, UnoptimisedRuntime, allowed
 from .widened import of_numbers, widen
 
 
@@ -81,7 +81,7 @@ class _WrittenOut:
         model.graph.node.extend(nodes)
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(1, np.float32), "triport.one"))
         try:
-            return Runtime.of(model.SerializeToString()).run(feed)
+            return UnoptimisedRuntime.of(model.SerializeToString()).run(feed)
         except Exception:
             return None
 
@@ -98,10 +98,10 @@ class _Other:
 
         try:
             if not self._is_double:
-                return Runtime.of(self._path, optimised=True).run(feed)
+                return UnoptimisedRuntime.of(self._path, optimised=True).run(feed)
             model = onnx.load(self._path)
             widen(model)
-            return Runtime.of(model.SerializeToString()).run(_in_double(feed))
+            return UnoptimisedRuntime.of(model.SerializeToString()).run(_in_double(feed))
         except Exception:
             return None
 
@@ -165,6 +165,6 @@ def _write_out(model: Any, path: Path, feed: dict[str, np.ndarray]) -> None:
     expanded(model)
     for node in model.graph.node:
         node.ClearField("name")  # several have that of the one they come from
-    mine, its = (Runtime.of(each).run(feed) for each in (model.SerializeToString(), path))
+    mine, its = (UnoptimisedRuntime.of(each).run(feed) for each in (model.SerializeToString(), path))
     if not within([difference(a, b) for a, b in zip(mine, its, strict=True)], allowed(its)):
         raise ValueError("what is expanded computes something else")

@@ -14,7 +14,7 @@ UNPROVEN = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class SourceTrial:
     """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
 
     `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are as near to it
@@ -53,7 +53,7 @@ class ImportedSource:
     classes: int
     tensors_written: int
     renamed: tuple[tuple[str, str], ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[SourceTrial, ...]
     first_divergence: str = ""
     notes: tuple[str, ...] = ()
     feed: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)

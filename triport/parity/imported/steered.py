@@ -25,8 +25,8 @@ from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import Calibration, within
 from triport.reference_models.errors import counted
 
-from .judge import Draws, Exact, OneFunction, Runtime, allowed, settled
-from .result import Trial
+from .judge import Draws, Exact, OneFunction, UnoptimisedRuntime, allowed, settled
+from .result import SourceTrial
 from .runs import array_in, run, tensor_of
 
 # the function that the source calls for a node
@@ -42,7 +42,7 @@ _ALIKE = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NodeStep:
     """What one node takes in ONNX Runtime, and the function that it is in the source.
 
     Of a node that rounds what it computes, what it rounded to is known: it took a number between two bounds.
@@ -60,11 +60,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class NodeSteps:
     """What ONNX Runtime gives for an input: the outputs, and what goes into each node that is a step."""
 
     outputs: list[np.ndarray]
-    steps: list[Step]
+    steps: list[NodeStep]
 
     @property
     def are_roundings(self) -> bool:
@@ -119,7 +119,7 @@ class Steps:
 class _Steered:
     """A network in float64 whose steps take ONNX Runtime's values."""
 
-    steps: Steps
+    steps: NodeSteps
     exact: Draws
 
     @property
@@ -133,8 +133,8 @@ class _Steered:
 
 
 def proven_by_steps(
-    verdict: Trial, path: Path, network: Any, target: Target, feed: dict[str, np.ndarray], exact: Draws
-) -> Trial:
+    verdict: SourceTrial, path: Path, network: Any, target: Target, feed: dict[str, np.ndarray], exact: Draws
+) -> SourceTrial:
     """Return the verdict of a run whose steps take ONNX Runtime's values, or the one before.
 
     Args:
@@ -164,8 +164,13 @@ def proven_by_steps(
 
 
 def proven_by_exact_steps(
-    verdict: Trial, network: Any, target: Target, feed: dict[str, np.ndarray], exact: Exact, one: OneFunction
-) -> Trial:
+    verdict: SourceTrial,
+    network: Any,
+    target: Target,
+    feed: dict[str, np.ndarray],
+    exact: Exact,
+    one: OneFunction,
+) -> SourceTrial:
     """Return the verdict of a run whose roundings take float64's values, or the one before.
 
     For roundings within a loop, which ONNX Runtime does not tell. Source for MindSpore is compared with the
@@ -197,22 +202,22 @@ def proven_by_exact_steps(
     return replace(verdict, judged_by="steps", passed=True, why=why)
 
 
-def _exact_steps(feed: dict[str, np.ndarray], exact: Exact) -> Steps | None:
+def _exact_steps(feed: dict[str, np.ndarray], exact: Exact) -> NodeSteps | None:
     """Return the outputs in float64, and what goes into each step, which is cut to float32 there."""
-    steps: list[Step] = []
+    steps: list[NodeStep] = []
 
     def cut(function: str, value: np.ndarray) -> np.ndarray:
-        steps.append(Step(function, value.astype(np.float32)))
+        steps.append(NodeStep(function, value.astype(np.float32)))
         return steps[-1].value
 
     with _in_pytorch(None, cut):
         outputs = exact(feed)
     if outputs is None:
         return None
-    return Steps([a.astype(np.float32) if a.dtype == np.float64 else a for a in outputs], steps)
+    return NodeSteps([a.astype(np.float32) if a.dtype == np.float64 else a for a in outputs], steps)
 
 
-def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
+def steps_of(path: Path, feed: dict[str, np.ndarray]) -> NodeSteps | None:
     """Return what ONNX Runtime has at the roundings and logarithms of a graph; None where it has none."""
     try:
         model = read_model(path)
@@ -233,7 +238,7 @@ def steps_of(path: Path, feed: dict[str, np.ndarray]) -> Steps | None:
         return np.asarray(of_value[value] if value.const_value is None else value.const_value.numpy())
 
     steps = [step for node, each in known.items() for step in _steps(node, each, array)]
-    return Steps([of_value[value] for value in model.graph.outputs], steps)
+    return NodeSteps([of_value[value] for value in model.graph.outputs], steps)
 
 
 def _names_in(path: Path) -> set[str]:
@@ -260,13 +265,13 @@ def _run(
     if all(v.name in own for v in more):
         proto = onnx.load(path)
         proto.graph.output.extend(onnx.ValueInfoProto(name=v.name) for v in more)
-        return dict(zip(outputs, Runtime.of(proto.SerializeToString()).run(feed), strict=True))
-    its = Runtime.of(path).run(feed)
+        return dict(zip(outputs, UnoptimisedRuntime.of(proto.SerializeToString()).run(feed), strict=True))
+    its = UnoptimisedRuntime.of(path).run(feed)
     model.graph.outputs.extend(more)
     proto = ir.serde.serialize_model(model)
     for node in proto.graph.node:
         node.ClearField("name")  # nodes that one was expanded to have its name
-    found = Runtime.of(proto.SerializeToString()).run(feed)
+    found = UnoptimisedRuntime.of(proto.SerializeToString()).run(feed)
     if not within([difference(a, b) for a, b in zip(found, its, strict=False)], allowed(its)):
         return None
     return dict(zip(outputs, found, strict=True))
@@ -290,15 +295,15 @@ def _known_of(node: Any, own: set[str]) -> list[Any]:
     return list(node.inputs[:2])
 
 
-def _steps(node: Any, known: list[Any], array: Callable[[Any], np.ndarray]) -> list[Step]:
+def _steps(node: Any, known: list[Any], array: Callable[[Any], np.ndarray]) -> list[NodeStep]:
     if known[0] is node.inputs[0]:
-        return [Step(_CALLED[node.op_type], taken) for taken in _taken(node, array)]
+        return [NodeStep(_CALLED[node.op_type], taken) for taken in _taken(node, array)]
     y, *zero = (array(value) for value in known)
     limits = np.iinfo(y.dtype)
     value = y.astype(np.float32) - (zero[0].astype(np.float32) if zero else np.float32(0))
     low = np.where(y == limits.min, -np.inf, value - np.float32(0.5))
     high = np.where(y == limits.max, np.inf, value + np.float32(0.5))
-    return [Step(_CALLED[node.op_type], value, (low, high))]
+    return [NodeStep(_CALLED[node.op_type], value, (low, high))]
 
 
 def _taken(node: Any, array: Callable[[Any], np.ndarray]) -> list[np.ndarray]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from triport.parity.calls import Call, Step
+from triport.parity.calls import CallStep, ModuleCall
 from triport.parity.judge.difference import distance, largest_value, relative
 from triport.parity.judge.divergence import first_divergence
 from triport.parity.judge.tolerance import FLOAT32, Calibration
 
-from .reference import Reference
+from .reference import StepReference
 
 WORST_CHANNELS = 5
 
@@ -52,7 +52,7 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class StepDivergence:
     """The first step at which a candidate is not the reference.
 
     `inside`: the step's input is right and its output wrong, so the fault is in it. Otherwise its
@@ -89,7 +89,7 @@ class LayerReport:
 
     steps: tuple[StepResult, ...]
     not_compared: tuple[str, ...]
-    parting: Parting | None
+    parting: StepDivergence | None
     isolated: bool = False
     why_not: str = ""
     behind: str = ""
@@ -113,12 +113,12 @@ class LayerReport:
         return bool(self.not_compared)
 
 
-class Judge:
+class CallJudge:
     """Compares the calls of a candidate, as they come, with the reference."""
 
     def __init__(
         self,
-        reference: Reference,
+        reference: StepReference,
         calibration: Calibration = FLOAT32,
         tolerance: float | None = None,
     ) -> None:
@@ -128,7 +128,7 @@ class Judge:
         self._steps = {step.name: step for step in reference.steps}
         self._results: dict[str, StepResult] = {}
 
-    def visit(self, call: Call) -> None:
+    def visit(self, call: ModuleCall) -> None:
         """Judge one call; one that the reference has not, or that was given otherwise, is left out."""
         step = self._steps.get(call.name)
         if step is None or len(step.sources) != len(call.given):
@@ -149,7 +149,7 @@ class Judge:
             () if error <= tolerance else _worst_channels(output, call.output),
         )
 
-    def _given(self, step: Step, call: Call) -> tuple[float, float]:
+    def _given(self, step: CallStep, call: ModuleCall) -> tuple[float, float]:
         """Return the error and the tolerance of what a step was given that needs most of it."""
         found = [
             (error_of(ours, theirs, largest_value(ours)), self._tolerance(noise))
@@ -187,7 +187,7 @@ class Judge:
     def _tolerance(self, noise: float) -> float:
         return self._calibration.tolerance_of(noise) if self._fixed is None else self._fixed
 
-    def _parting(self, results: list[StepResult], isolated: bool) -> Parting | None:
+    def _parting(self, results: list[StepResult], isolated: bool) -> StepDivergence | None:
         first = first_divergence(
             results,
             lambda result: result.passed,
@@ -196,7 +196,7 @@ class Judge:
         )
         if first is None:
             return None
-        return Parting(first.at, first.inside, "input" if first.after is None else first.after.name)
+        return StepDivergence(first.at, first.inside, "input" if first.after is None else first.after.name)
 
 
 def error_of(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:

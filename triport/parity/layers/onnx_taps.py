@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triport.parity.calls import Call, Feed, Step, Visit
+from triport.parity.calls import CallStep, Feed, ModuleCall, Visit
 from triport.parity.onnx_graphs.quantised import is_quantised, without_rounding
 from triport.reference_models.kinds import KINDS
 
@@ -38,7 +38,7 @@ Run = Callable[[bytes, Mapping[str, np.ndarray], Sequence[str]], Mapping[str, np
 
 
 @dataclass(frozen=True, slots=True)
-class Tap:
+class StepTap:
     """The tensors that a step is given and returns.
 
     `row_axes` is how many axes each of the rows has that it is given, where all axes before may be one.
@@ -55,7 +55,7 @@ class Tap:
             array if self.row_axes is None else array.reshape(-1, *array.shape[array.ndim - self.row_axes :])
         )
 
-    def ends(self, step: Step, given: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ends(self, step: CallStep, given: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return what the step was given and returned, with the axes that it has in the reference."""
         if self.row_axes is None:
             return given, output
@@ -68,10 +68,10 @@ class Tap:
 
 def taps_in(
     model: onnx.ModelProto,
-    steps: Sequence[Step],
+    steps: Sequence[CallStep],
     inputs: Mapping[str, str],
     names: Mapping[str, str] = MappingProxyType({}),
-) -> dict[str, Tap]:
+) -> dict[str, StepTap]:
     """Return the tap of every step that is found in a model, which may be quantised.
 
     `inputs` are the graph's tensors of the network's inputs, by their names among the steps' sources. `names`
@@ -95,7 +95,7 @@ class _Finder:
         self._found: dict[str, _Found] = {}
         self._used: set[ir.Node] = set()
 
-    def find(self, steps: Sequence[Step]) -> dict[str, Tap]:
+    def find(self, steps: Sequence[CallStep]) -> dict[str, StepTap]:
         """Return the taps by the steps' names."""
         pads = {step.name for step in steps if step.layer is KINDS["pad"]}
         for step in steps:
@@ -114,7 +114,7 @@ class _Finder:
             changed = len(self._outputs) > before
         return {name: found.tap for name, found in self._found.items()}
 
-    def _add(self, step: Step, found: _Found | None) -> None:
+    def _add(self, step: CallStep, found: _Found | None) -> None:
         if found is not None:
             self._found[step.name] = found
             self._outputs.setdefault(step.name, found.output)
@@ -136,7 +136,7 @@ class _Finder:
         # of an embedding, the table comes before the indices
         return _found(node.inputs[1] if node.inputs[0] is read else node.inputs[0], output, node)
 
-    def _follow(self, step: Step, padded_before: bool) -> None:
+    def _follow(self, step: CallStep, padded_before: bool) -> None:
         """Find one step without parameters from the tensor that it returns, or from the one it is given."""
         if step.same_as is not None and step.same_as in self._outputs:
             self._outputs.setdefault(step.name, self._outputs[step.same_as])
@@ -167,9 +167,9 @@ class _Found:
     row_axes: int | None = None
 
     @property
-    def tap(self) -> Tap:
+    def tap(self) -> StepTap:
         """The tap by names."""
-        return Tap(str(self.given.name), str(self.output.name), self.row_axes)
+        return StepTap(str(self.given.name), str(self.output.name), self.row_axes)
 
     @property
     def given_before(self) -> ir.Value | None:
@@ -184,7 +184,7 @@ def _found(given: ir.Value | None, output: ir.Value, node: ir.Node | None) -> _F
     return None if given is None else _Found(given, output, node)
 
 
-def _flattened(step: Step, found: _Found | None) -> _Found | None:
+def _flattened(step: CallStep, found: _Found | None) -> _Found | None:
     """Return a layer that some exporters compute on rows, without the axes before the last.
 
     What it returns is then given its axes again, by a Reshape that what follows it reads.
@@ -197,7 +197,7 @@ def _flattened(step: Step, found: _Found | None) -> _Found | None:
     return _Found(found.given, output, found.node, _ROW_AXES[found.node.op_type])
 
 
-def _source(step: Step) -> str | None:
+def _source(step: CallStep) -> str | None:
     """Return the source of a step that was given one tensor; a tap is of one that it is given."""
     return step.sources[0] if len(step.sources) == 1 else None
 
@@ -229,7 +229,7 @@ def _pads(node: ir.Node) -> bool:
     )
 
 
-def _operators(step: Step) -> tuple[str, ...]:
+def _operators(step: CallStep) -> tuple[str, ...]:
     """Return the operators that alone are the step; one with parameters is found by these, or not at all."""
     known = step.leaf and step.layer is not None and not step.layer.leaves
     return step.layer.onnx if known and step.layer is not None else ()
@@ -237,8 +237,8 @@ def _operators(step: Step) -> tuple[str, ...]:
 
 def trace(
     model: onnx.ModelProto,
-    steps: Sequence[Step],
-    taps: Mapping[str, Tap],
+    steps: Sequence[CallStep],
+    taps: Mapping[str, StepTap],
     visit: Visit,
     run: Run,
     feed: Feed | None = None,
@@ -261,7 +261,7 @@ def trace(
             for step in group:
                 tap = taps[step.name]
                 before, after = tap.ends(step, values[tap.given], values[tap.output])
-                visit(Call(step.path, step.number, (before,), after, index=step.index))
+                visit(ModuleCall(step.path, step.number, (before,), after, index=step.index))
             continue
         given = {step: feed(step.path, step.number) for step in group}
         fed = {
@@ -281,12 +281,12 @@ def trace(
         )
         for step, array in fed.items():
             array, output = taps[step.name].ends(step, array, values[output_of(step.name)])
-            visit(Call(step.path, step.number, (array,), output, index=step.index))
+            visit(ModuleCall(step.path, step.number, (array,), output, index=step.index))
 
 
-def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
+def _groups(steps: Sequence[CallStep]) -> Iterator[list[CallStep]]:
     """Yield runs of steps whose inputs and outputs fit the budget."""
-    group: list[Step] = []
+    group: list[CallStep] = []
     held = 0
     for step in steps:
         size = 2 * 4 * int(np.prod(step.shape))

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from triport.parity.calls import Beside, Call, Feed, Module, Visit
+from triport.parity.calls import CalledModule, Feed, ModuleCall, ReferenceNames, Visit
 
 
-def paired_paths(ours: Iterable[Module], theirs: Iterable[Module]) -> dict[str, str]:
+def paired_paths(ours: Iterable[CalledModule], theirs: Iterable[CalledModule]) -> dict[str, str]:
     """Return their path -> ours for every module that has a counterpart."""
     ours, theirs = list(ours), list(theirs)
     pairs: dict[str, str] = {"": ""}
@@ -33,7 +33,7 @@ def paired_paths(ours: Iterable[Module], theirs: Iterable[Module]) -> dict[str, 
     return pairs
 
 
-def _owners(modules: list[Module]) -> dict[frozenset[str], list[str]]:
+def _owners(modules: list[CalledModule]) -> dict[frozenset[str], list[str]]:
     """Return the paths of the modules that own each set of parameters, outermost first."""
     owners: dict[frozenset[str], list[str]] = defaultdict(list)
     for module in modules:
@@ -43,7 +43,9 @@ def _owners(modules: list[Module]) -> dict[frozenset[str], list[str]]:
     return {names: sorted(paths, key=len) for names, paths in owners.items()}
 
 
-def _pair_without_parameters(ours: list[Module], theirs: list[Module], pairs: dict[str, str]) -> None:
+def _pair_without_parameters(
+    ours: list[CalledModule], theirs: list[CalledModule], pairs: dict[str, str]
+) -> None:
     our_children, their_children = _children(ours), _children(theirs)
     # parents come before their children: a pool may be a container of its own
     queue = list(pairs.items())
@@ -62,33 +64,33 @@ def _pair_without_parameters(ours: list[Module], theirs: list[Module], pairs: di
                 mine.remove(found[0])
 
 
-def _children(modules: list[Module]) -> dict[str, list[Module]]:
+def _children(modules: list[CalledModule]) -> dict[str, list[CalledModule]]:
     """Return the modules without parameters by the path of their parent."""
-    children: dict[str, list[Module]] = defaultdict(list)
+    children: dict[str, list[CalledModule]] = defaultdict(list)
     for module in modules:
         if not module.parameters:
             children[module.path.rpartition(".")[0]].append(module)
     return children
 
 
-def _leaf_name(module: Module) -> str:
+def _leaf_name(module: CalledModule) -> str:
     return module.path.rpartition(".")[2].replace("_", "")
 
 
-def _kind(module: Module) -> str:
+def _kind(module: CalledModule) -> str:
     """Return the kind of layer, or else the name of a class that both frameworks have one of."""
     return module.kind.lower().removeprefix("_") if module.layer is None else module.layer.name
 
 
 def under_their_names(
-    beside: Beside, modules: Sequence[Module], visit: Visit, fed: Feed | None
+    beside: ReferenceNames, modules: Sequence[CalledModule], visit: Visit, fed: Feed | None
 ) -> tuple[Visit, Feed | None]:
     """Return `visit` and `fed` for a runner of these modules, by the names of the reference's modules."""
     if list(beside.modules) == list(modules):
         return visit, fed
     ours = paired_paths(beside.modules, modules)
 
-    def renamed(call: Call) -> None:
+    def renamed(call: ModuleCall) -> None:
         if call.path in ours:
             visit(replace(call, path=ours[call.path]))
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from triport.parity.calls import Beside, Call, Feed, Module, Step, call_name, input_name
+from triport.parity.calls import (
+    CalledModule,
+    CallStep,
+    Feed,
+    ModuleCall,
+    ReferenceNames,
+    call_name,
+    input_name,
+)
 from triport.parity.judge.difference import distance, largest_value
 from triport.parity.judge.noise import nudged
 from triport.parity.noise import nudged_feeds
@@ -14,7 +22,7 @@ from triport.parity.spool import Spool
 from triport.reference_models.network import Arrays
 
 
-class Reference:
+class StepReference:
     """What the steps of a run in float64 were given and returned, and how noisy each is.
 
     The noise is that of the runner `rounded`, which need not be PyTorch's own float32 (see
@@ -30,8 +38,8 @@ class Reference:
         seed: int = 0,
         alone: bool = False,
     ) -> None:
-        self.steps: list[Step] = []
-        self.modules: list[Module] = exact.modules()
+        self.steps: list[CallStep] = []
+        self.modules: list[CalledModule] = exact.modules()
         self.inputs = feed
         self._sources = {input_name(name): array for name, array in feed.items()}
         self._spool = Spool()
@@ -42,15 +50,15 @@ class Reference:
         self._measure(rounded, seed, alone)
 
     @property
-    def beside(self) -> Beside:
+    def beside(self) -> ReferenceNames:
         """What a candidate needs to tell its own calls under the names of these steps."""
-        return Beside(tuple(self.modules), tuple(self.steps))
+        return ReferenceNames(tuple(self.modules), tuple(self.steps))
 
     def output(self, name: str) -> np.ndarray:
         """Return what the step `name` returned, float64."""
         return self._spool[name]
 
-    def given(self, step: Step) -> tuple[np.ndarray, ...]:
+    def given(self, step: CallStep) -> tuple[np.ndarray, ...]:
         """Return what a step was given, in float64 where it was computed; inputs are as they are."""
         return tuple(
             self._sources[name] if name in self._sources else self._spool[name] for name in _given_names(step)
@@ -60,11 +68,11 @@ class Reference:
         """Return the largest absolute value of a step's output."""
         return self._largest[name]
 
-    def noise(self, step: Step) -> float:
+    def noise(self, step: CallStep) -> float:
         """Return the noise of a step's output, relative to its largest value."""
         return self._noise[step.name]
 
-    def noise_given(self, step: Step) -> tuple[float, ...]:
+    def noise_given(self, step: CallStep) -> tuple[float, ...]:
         """Return the noise of what a step was given, each relative to its largest value."""
         return tuple(0.0 if name in self._sources else self._noise[name] for name in _given_names(step))
 
@@ -78,9 +86,9 @@ class Reference:
 
         return given
 
-    def _record(self, call: Call) -> None:
+    def _record(self, call: ModuleCall) -> None:
         module = self._kinds[call.path]
-        step = Step(
+        step = CallStep(
             call.name,
             call.path,
             call.number,
@@ -120,7 +128,7 @@ class Reference:
 
         given_by = self.feed()
 
-        def visit(call: Call) -> None:
+        def visit(call: ModuleCall) -> None:
             step = steps[call.name]
             pieces = [(step.name, call.output)] if step.same_as is None else []
             if not step.index:
@@ -143,7 +151,7 @@ class Reference:
             rounded.trace(moved, visit, fed if alone else None, order=order)
 
 
-def _given_names(step: Step) -> list[str]:
+def _given_names(step: CallStep) -> list[str]:
     """Return under which names lies what a step was given: those of its sources, or its own."""
     call = call_name(step.path, step.number)
     return [source or f"{call}:given {index}" for index, source in enumerate(step.sources)]

@@ -7,20 +7,20 @@ from dataclasses import replace
 from triport.parity.judge.tolerance import FLOAT32, Calibration
 from triport.parity.runtimes import Runner, runtime_called
 
-from .judge import Judge, LayerReport
-from .reference import Reference
+from .judge import CallJudge, LayerReport
+from .reference import StepReference
 
 
 def layers_of(
     runner: Runner,
-    reference: Reference,
+    reference: StepReference,
     *,
     alone: bool = False,
     calibration: Calibration = FLOAT32,
     tolerance: float | None = None,
 ) -> LayerReport:
     """Compare every step that a runner can be asked for; with `alone`, each is fed the reference's inputs."""
-    judge = Judge(reference, calibration, tolerance)
+    judge = CallJudge(reference, calibration, tolerance)
     runner.trace(reference.inputs, judge.visit, reference.feed() if alone else None, reference.beside)
     runtime = runtime_called(runner.runtime)
     # a file of outputs has modules by name, or was to have them
@@ -32,7 +32,7 @@ def layers_of(
     return replace(report, is_one_graph=is_graph and not report.steps)
 
 
-def following(runner: Runner, reference: Reference, layers: LayerReport) -> str:
+def following(runner: Runner, reference: StepReference, layers: LayerReport) -> str:
     """Return what comes after the last module that was compared: its path, and the nodes of an ONNX graph."""
     last = layers.steps[-1].name
     nodes = runner.following(reference.beside, last)

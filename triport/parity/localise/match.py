@@ -17,7 +17,7 @@ from .units import IMAGES, Unit
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class IndexMatch:
     """The index of theirs for that of every one of ours that has a counterpart.
 
     `parts` is the first of ours that is connected otherwise; None where the two nets are one.
@@ -27,7 +27,7 @@ class Match:
     parts: int | None
 
 
-def matched(ours: Sequence[Unit], theirs: Sequence[Unit]) -> Match:
+def matched(ours: Sequence[Unit], theirs: Sequence[Unit]) -> IndexMatch:
     """Lay one net over the other.
 
     A unit that has none in the whole graph may still have one in what leads to it: that is tried next, so
@@ -41,13 +41,15 @@ def matched(ours: Sequence[Unit], theirs: Sequence[Unit]) -> Match:
     )
     _pair(ours_whole, theirs_whole, pairs)
     if len(pairs) == len(ours) == len(theirs):
-        return Match(pairs, None)
+        return IndexMatch(pairs, None)
     led_to: dict[int, int] = {}
     _pair(*before, led_to)
     for colours in (before, after):
         _pair(*colours, pairs)
     # where all that leads to each of ours is there too, theirs goes on after the last
-    return Match(pairs, next((index for index in range(len(ours)) if index not in led_to), len(ours) - 1))
+    return IndexMatch(
+        pairs, next((index for index in range(len(ours)) if index not in led_to), len(ours) - 1)
+    )
 
 
 def _pair(ours: Sequence[str], theirs: Sequence[str], pairs: dict[int, int]) -> None:

@@ -32,7 +32,7 @@ from triport.reference_models.spec import ModelSpec, get_model
 
 from .folded import FoldedComparison, FoldedDifference, Step, compare_folded
 from .inputs import file_pair
-from .outputs import Run, first_part
+from .outputs import RunSettings, first_part
 from .units import units_of
 from .weights import compare_named, sentence
 from .written import written_otherwise
@@ -153,7 +153,7 @@ def wrong_graph(report: ModelReport, with_layers: Callable[[int], ModelReport], 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Known:
+class KnownFile:
     """The file whose weights have names: its model, its weights by canonical name, and how it was run.
 
     `report` is on the foreign graph against these weights, on `feed`; `seed` is of the noise's draws.
@@ -169,7 +169,7 @@ class Known:
 
 
 def by_structure(
-    known: Known, foreign: Path, tell: Callable[[str], None] = lambda step: None
+    known: KnownFile, foreign: Path, tell: Callable[[str], None] = lambda step: None
 ) -> Localisation:
     """Compare a foreign ONNX file with the model and the weights of a known one.
 
@@ -236,7 +236,7 @@ def _advice(file: onnx.ModelProto, pair: Pair, precision: str) -> str:
     return _COARSE if has_one_step_for_a_layer(file) else ""
 
 
-def _model_of(known: Known) -> onnx.ModelProto:
+def _model_of(known: KnownFile) -> onnx.ModelProto:
     """Return the known file's model as a graph, whose initializers have canonical names."""
     given = known.spec, known.num_classes, known.parameters
     try:
@@ -245,7 +245,7 @@ def _model_of(known: Known) -> onnx.ModelProto:
         return exporter_for("mindspore").export(*given)
 
 
-def _check_same_model(found: FoldedComparison, known: Known, foreign: Path) -> None:
+def _check_same_model(found: FoldedComparison, known: KnownFile, foreign: Path) -> None:
     """Raise IdentifyError where too few layers of the model are in the file."""
     total = found.compared + len(found.unmatched)
     if found.compared < SAME_MODEL * total:
@@ -257,7 +257,7 @@ def _check_same_model(found: FoldedComparison, known: Known, foreign: Path) -> N
 
 
 def _where_it_parts(
-    known: Known,
+    known: KnownFile,
     foreign: Path,
     file: onnx.ModelProto,
     found: FoldedComparison,
@@ -266,7 +266,7 @@ def _where_it_parts(
     """Return where a file of the same weights first computes something else, or why that is not known."""
     network = of_model(known.spec, known.num_classes)
     try:
-        run = Run(network, known.parameters, known.feed, known.report.precision, known.seed)
+        run = RunSettings(network, known.parameters, known.feed, known.report.precision, known.seed)
         part = first_part(run, foreign, found, tell)
         return str(part) if part else _after_the_last(file, foreign, found, network)
     except (OnnxFileError, MissingRuntimeError) as error:

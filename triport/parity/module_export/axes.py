@@ -19,7 +19,7 @@ MOST_ELEMENTS = 1 << 22  # of an input: 27 images of 224 x 224
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SizePlan:
     """With which sizes a graph is traced, and at which others it is compared.
 
     `fixed` says of an axis why it cannot be free. `too_large` are sizes at which the Module's code goes
@@ -38,7 +38,7 @@ class Plan:
         return tuple(axis for axis in self.traced if axis not in self.fixed)
 
 
-def plan_axes(net: TorchNet, seed: int) -> Plan:
+def plan_axes(net: TorchNet, seed: int) -> SizePlan:
     """Ask the Module at which sizes it runs.
 
     A graph is traced with sizes of two and more: what is right for one is often right for one alone. It is
@@ -94,7 +94,7 @@ def plan_axes(net: TorchNet, seed: int) -> Plan:
         proofs = [{**traced, axis: size} for axis, sizes in others.items() for size in sizes]
     asked, too_large, unseen = _asked(net, others, traced, seed, count)
     unique = [dict(one) for one in dict.fromkeys(tuple(sizes.items()) for sizes in (*proofs, *asked))]
-    return Plan(traced, tuple(unique), fixed, tuple(too_large), unseen)
+    return SizePlan(traced, tuple(unique), fixed, tuple(too_large), unseen)
 
 
 def _asked(

@@ -13,14 +13,14 @@ import numpy as np
 from triport.converters.mindir.asked import OF_WEIGHTS
 from triport.converters.networks.input_specs import InputSpec, spec_of
 from triport.converters.onnx_export.written_model import OPSETS
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.torch_export.network import ModuleError, TorchNet
 from triport.converters.torch_export.weights import load
 from triport.reference_models.errors import TriportError
 
-from .axes import Plan, plan_axes
+from .axes import SizePlan, plan_axes
 from .feeds import ordinary
-from .judge import NOT_EQUAL, Verdict
+from .judge import NOT_EQUAL, ModuleVerdict
 from .keep import keep, reference_of
 from .proof import SEED, Prover
 from .ranges import learn_ranges
@@ -36,7 +36,7 @@ class ConvertModuleError(TriportError):
 
 
 def convert_module(
-    module: Any, name: str, request: Request, progress: Progress = lambda step: None
+    module: Any, name: str, request: ConvertRequest, progress: Progress = lambda step: None
 ) -> ModuleConversion:
     """Convert a torch.nn.Module by whichever of torch's exporters is right.
 
@@ -84,7 +84,7 @@ def _buffers_kept(module: Any) -> Iterator[None]:
             one.data.copy_(values)
 
 
-def _check(name: str, request: Request) -> list[InputSpec]:
+def _check(name: str, request: ConvertRequest) -> list[InputSpec]:
     if request.to != "onnx":
         raise ConvertModuleError(
             f"{name}: is a graph, which --to onnx writes as a file, and --to {request.to} as source "
@@ -121,7 +121,7 @@ def _default_output(name: str) -> Path:
     return output
 
 
-def _check_repeats(net: TorchNet, plan: Plan) -> None:
+def _check_repeats(net: TorchNet, plan: SizePlan) -> None:
     """Raise ModuleError if the Module gives other outputs for the same inputs."""
     arrays = ordinary(net.inputs, plan.traced, SEED).arrays
     for first, second in zip(net.run(arrays), net.run(arrays), strict=True):
@@ -158,7 +158,7 @@ def _none_is_right(
         nodes=0,
         tensors_written=0,
         dropped=(),
-        verdict=Verdict(NOT_EQUAL if verdicts else "not exported", float("inf"), why=why),
+        verdict=ModuleVerdict(NOT_EQUAL if verdicts else "not exported", float("inf"), why=why),
         free=(),
         fixed=(),
         attempts=tuple(attempts),

@@ -14,7 +14,7 @@ SHIFT, WIDE, WIDEST = 3.0, 30.0, 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Feed:
+class ModuleFeed:
     """One set of inputs, in order, and what is special about them; ordinary ones have an empty description.
 
     `is_exact` says that the numbers must not be moved to measure noise, as they lie on edges.
@@ -30,25 +30,25 @@ class Feed:
         return " with ".join(part for part in (self.what, sizes) if part) or "ordinary numbers"
 
 
-def ordinary(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> Feed:
+def ordinary(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> ModuleFeed:
     """Return drawn inputs with these sizes of the free axes."""
     random = np.random.default_rng([seed, *sizes.values()])
-    return Feed("", [given.draw(sizes, random) for given in inputs], sizes)
+    return ModuleFeed("", [given.draw(sizes, random) for given in inputs], sizes)
 
 
-def edges(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> Iterator[Feed]:
+def edges(inputs: Sequence[Input], sizes: Mapping[str, int], seed: int) -> Iterator[ModuleFeed]:
     """Yield inputs at the edges of what operators do, and that take the ways which ordinary ones do not."""
     base = ordinary(inputs, sizes, seed + 1)
     floats = [array.dtype.kind == "f" for array in base.arrays]
     wholes = [isinstance(given.values, Integers) and given.dtype != "bool" for given in inputs]
     if any(floats):
 
-        def changed(what: str, change: object, is_exact: bool = False) -> Feed:
+        def changed(what: str, change: object, is_exact: bool = False) -> ModuleFeed:
             arrays = [
                 change(array).astype(array.dtype) if is_float else array  # type: ignore[operator]
                 for array, is_float in zip(base.arrays, floats, strict=True)
             ]
-            return Feed(what, arrays, sizes, is_exact)
+            return ModuleFeed(what, arrays, sizes, is_exact)
 
         yield changed(f"numbers around {SHIFT:g}", lambda array: array + SHIFT)
         yield changed(f"numbers around -{SHIFT:g}", lambda array: array - SHIFT)

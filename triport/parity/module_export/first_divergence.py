@@ -15,14 +15,14 @@ from triport.parity.graphs.runs import RefusedError, open_session, run_onnx
 from triport.parity.judge import divergence
 from triport.reference_models.errors import TriportError
 
-from .feeds import Feed, ordinary
+from .feeds import ModuleFeed, ordinary
 from .judge import NOT_EQUAL, judge_outputs
 from .proof import SEED, Prover
-from .reference import Reference
+from .reference import ModuleReference
 
 
 def first_divergence(
-    prover: Prover, exported: Exported, traced: dict[str, int], feed: Feed, is_moved: bool, folder: Path
+    prover: Prover, exported: Exported, traced: dict[str, int], feed: ModuleFeed, is_moved: bool, folder: Path
 ) -> str:
     """Return where the graph parts on a feed, as a phrase; "" where that cannot be found.
 
@@ -36,7 +36,7 @@ def first_divergence(
     """
     net = prover.net
     wrapped = tapped(net)
-    reference = Reference(net, prover.moved_values if is_moved else None, wrapped)
+    reference = ModuleReference(net, prover.moved_values if is_moved else None, wrapped)
     arrays = ordinary(net.inputs, traced, SEED).arrays
     path, data = folder / "tapped.onnx", folder / "tapped.onnx.data"
     try:

@@ -14,15 +14,15 @@ from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import Noise
 from triport.parity.judge.tolerance import WIDEST_NARROW, Calibration, share_of
 
-from .feeds import Feed
-from .reference import Expected, Reference
+from .feeds import ModuleFeed
+from .reference import Expected, ModuleReference
 
 EQUAL, NOT_EQUAL, UNSEEN = "equal", "not equal", "too noisy to see"
 MOST_UNSURE = 0.01  # of whole numbers that hang on a rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ModuleVerdict:
     """What was found; `error`, `tolerance` and `noise` are those of the worst output, on the worst feed.
 
     `where` says which output on which feed, `why` what else speaks against the graph. `unsure` counts whole
@@ -36,7 +36,7 @@ class Verdict:
     where: str = ""
     why: str = ""
     unsure: int = 0
-    feed: Feed | None = None
+    feed: ModuleFeed | None = None
 
     @property
     def ratio(self) -> float:
@@ -51,11 +51,11 @@ class Verdict:
 
 def judge_file(
     path: Path,
-    reference: Reference,
-    feeds: Iterable[Feed],
+    reference: ModuleReference,
+    feeds: Iterable[ModuleFeed],
     names: Sequence[str],
     level: str | None = None,
-) -> list[Verdict]:
+) -> list[ModuleVerdict]:
     """Run a file in ONNX Runtime on the feeds, and compare it with the Module; return a verdict on each feed.
 
     After one that differs no further feed is run.
@@ -67,18 +67,18 @@ def judge_file(
         names: of the outputs.
         level: of ONNX Runtime's graph optimisation; None is without.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[ModuleVerdict] = []
     try:
         session = open_session(path, level)
     except RefusedError as error:
-        return [Verdict(NOT_EQUAL, float("inf"), why=f"{error.who} cannot load it: {_plain(error)}")]
+        return [ModuleVerdict(NOT_EQUAL, float("inf"), why=f"{error.who} cannot load it: {_plain(error)}")]
     for feed in feeds:
         expected = reference.expected(feed)
         try:
             found = run_onnx(session, feed.arrays)
         except RefusedError as error:
             why = f"{error.who} cannot run it on {feed}: {_plain(error)}"
-            return [*verdicts, Verdict(NOT_EQUAL, float("inf"), why=why, feed=feed)]
+            return [*verdicts, ModuleVerdict(NOT_EQUAL, float("inf"), why=why, feed=feed)]
         verdicts.append(
             replace(worst(judge_outputs(found, expected, names, reference.calibration)), feed=feed)
         )
@@ -89,7 +89,7 @@ def judge_file(
 
 def judge_outputs(
     found: Sequence[np.ndarray], expected: Expected, names: Sequence[str], calibration: Calibration
-) -> list[Verdict]:
+) -> list[ModuleVerdict]:
     """Return a verdict on each output of one feed."""
     places = zip(found, expected.outputs, expected.noises, names, strict=True)
     return [
@@ -103,7 +103,7 @@ def _plain(error: Exception) -> str:
     return re.sub(r"/\S*onnxruntime/\S+ .*?\)\s+(?=\w+ )", "", str(error))
 
 
-def worst(verdicts: Sequence[Verdict]) -> Verdict:
+def worst(verdicts: Sequence[ModuleVerdict]) -> ModuleVerdict:
     """Return the verdict that counts: one that differs, else the largest error; noisy only if all are."""
     order = {UNSEEN: 0, EQUAL: 1, NOT_EQUAL: 2}
     chosen = max(verdicts, key=lambda one: (order[one.verdict], one.ratio))
@@ -112,10 +112,10 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 def _judge(
     found: np.ndarray, right: np.ndarray, noise: Noise, calibration: Calibration, where: str
-) -> Verdict:
+) -> ModuleVerdict:
     if found.shape != right.shape:
         why = f"{where}: the shape is {found.shape}, the Module's {right.shape}"
-        return Verdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
+        return ModuleVerdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
     sure = ~noise.unsure
     if right.dtype.kind != "f" or found.dtype.kind != "f":
         return _judge_whole(found, right, sure, where)
@@ -123,24 +123,26 @@ def _judge(
     odd = sure & ~finite
     if not np.array_equal(found[odd], right[odd].astype(found.dtype), equal_nan=True):
         why = f"{where}: NaN or infinity stand in other places"
-        return Verdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
+        return ModuleVerdict(NOT_EQUAL, np.inf, noise=noise.size, where=where, why=why)
     tolerance = calibration.tolerance_of(noise.size)
     is_seen = np.isfinite(noise.size) and tolerance <= WIDEST_NARROW
     if not is_seen or (right.size and not (finite & sure).any()):
-        return Verdict(UNSEEN, noise=noise.size, tolerance=tolerance, where=where)
+        return ModuleVerdict(UNSEEN, noise=noise.size, tolerance=tolerance, where=where)
     error = difference(found[finite & sure], right[finite & sure])
     verdict = EQUAL if error <= tolerance else NOT_EQUAL
-    return Verdict(verdict, error, tolerance, noise.size, where)
+    return ModuleVerdict(verdict, error, tolerance, noise.size, where)
 
 
-def _judge_whole(found: np.ndarray, right: np.ndarray, sure: np.ndarray, where: str) -> Verdict:
+def _judge_whole(found: np.ndarray, right: np.ndarray, sure: np.ndarray, where: str) -> ModuleVerdict:
     """Compare whole numbers and truth values, which must be equal where the Module is sure of them."""
     if found.dtype.kind != right.dtype.kind:
-        return Verdict(NOT_EQUAL, float("inf"), where=where, why=f"{where}: {found.dtype}, not {right.dtype}")
+        return ModuleVerdict(
+            NOT_EQUAL, float("inf"), where=where, why=f"{where}: {found.dtype}, not {right.dtype}"
+        )
     unsure = int((~sure).sum())
     wrong = int((found[sure] != right[sure]).sum())
     if wrong:
         why = f"{where}: {wrong} of {found.size} whole numbers are others"
-        return Verdict(NOT_EQUAL, float("inf"), where=where, why=why, unsure=unsure)
+        return ModuleVerdict(NOT_EQUAL, float("inf"), where=where, why=why, unsure=unsure)
     verdict = UNSEEN if right.size and unsure > max(1, MOST_UNSURE * right.size) else EQUAL
-    return Verdict(verdict, where=where, unsure=unsure)
+    return ModuleVerdict(verdict, where=where, unsure=unsure)

@@ -13,19 +13,24 @@ from triport.converters.torch_export.weights import account
 from triport.converters.torch_export.write import declare, finish, needs_data_file, write
 from triport.reference_models.errors import TriportError
 
-from .axes import MOST_ELEMENTS, Plan
+from .axes import MOST_ELEMENTS, SizePlan
 from .feeds import ordinary
 from .judge import NOT_EQUAL, judge_file
 from .proof import SEED, Prover
 from .result import Attempt, ModuleConversion
-from .search import Found
+from .search import ChosenGraph
 
 Shape = tuple[int | str, ...]
 SHOWN = 3  # values of one tensor
 
 
 def keep(
-    found: Found, output: Path, prover: Prover, plan: Plan, attempts: Sequence[Attempt], notes: list[str]
+    found: ChosenGraph,
+    output: Path,
+    prover: Prover,
+    plan: SizePlan,
+    attempts: Sequence[Attempt],
+    notes: list[str],
 ) -> ModuleConversion:
     """Write the file, compare what was written once more, and say what was done."""
     net, exported = prover.net, found.exported
@@ -78,7 +83,7 @@ def keep(
     )
 
 
-def output_shapes(prover: Prover, found: Found) -> list[Shape]:
+def output_shapes(prover: Prover, found: ChosenGraph) -> list[Shape]:
     """Return the shapes to declare: where the size is always a free axis's, it is that one."""
     net, free = prover.net, found.exported.free
     feeds = prover.ordinary(found.sizes)
@@ -131,7 +136,7 @@ def _described(name: str, shape: Sequence[int | str], dtype: str) -> str:
     return f"{name} ({', '.join(map(str, shape))}) {dtype}".rstrip()
 
 
-def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iterator[tuple[str, str]]:
+def _fixed(plan: SizePlan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iterator[tuple[str, str]]:
     """Yield the axes that are not free, each with the reason."""
     for axis in plan.traced:
         if axis in free:
@@ -141,7 +146,7 @@ def _fixed(plan: Plan, free: Sequence[str], attempts: Sequence[Attempt]) -> Iter
         yield axis, plan.fixed.get(axis) or f"where it is free no graph is right ({tried})"
 
 
-def _not_run(plan: Plan, free: Sequence[str], name: str) -> Iterator[str]:
+def _not_run(plan: SizePlan, free: Sequence[str], name: str) -> Iterator[str]:
     """Yield what is not known of a free axis, because it would take too much to find out."""
     for axis in free:
         sizes = [str(size) for other, size in plan.too_large if other == axis]
@@ -154,7 +159,7 @@ def _not_run(plan: Plan, free: Sequence[str], name: str) -> Iterator[str]:
             yield f"{axis} is checked at the sizes above only: {plan.unseen[axis]}"
 
 
-def _warnings(found: Found, prover: Prover) -> Iterator[str]:
+def _warnings(found: ChosenGraph, prover: Prover) -> Iterator[str]:
     """Yield what whoever runs the file should know."""
     exported = found.exported
     if exported.opset != found.opset:

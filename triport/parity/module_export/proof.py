@@ -15,28 +15,28 @@ from triport.converters.torch_export.weights import moved_values
 from triport.converters.torch_export.write import write
 from triport.reference_models.errors import TriportError, counted
 
-from .feeds import Feed, edges, ordinary
-from .judge import EQUAL, NOT_EQUAL, UNSEEN, Verdict, judge_file, worst
-from .reference import Reference
+from .feeds import ModuleFeed, edges, ordinary
+from .judge import EQUAL, NOT_EQUAL, UNSEEN, ModuleVerdict, judge_file, worst
+from .reference import ModuleReference
 
 SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class GraphProof:
     """What the comparisons of one graph found.
 
     `optimised` is of ONNX Runtime with its graph optimisation, which is no fault of the graph; `moved` of the
     Module with moved values. None were not run.
     """
 
-    own: tuple[Verdict, ...]
-    edges: tuple[Verdict, ...] = ()
-    moved: tuple[Verdict, ...] = ()
-    optimised: tuple[Verdict, ...] = ()
+    own: tuple[ModuleVerdict, ...]
+    edges: tuple[ModuleVerdict, ...] = ()
+    moved: tuple[ModuleVerdict, ...] = ()
+    optimised: tuple[ModuleVerdict, ...] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ModuleVerdict:
         """The verdict that counts: what differs anywhere differs, and equal is what could be seen to be."""
         every = [*self.own, *self.moved, *self.edges]
         different = [one for one in every if one.verdict == NOT_EQUAL]
@@ -86,14 +86,14 @@ class Prover:
 
     def __init__(self, net: TorchNet) -> None:
         self.net = net
-        self.own = Reference(net)
+        self.own = ModuleReference(net)
         self.values = {name: tensor.detach().clone() for name, tensor in net.state.items()}
         moved = moved_values(net, SEED)
         self.moved_values = {**self.values, **moved}
-        self.moved = Reference(net, self.moved_values)
-        self._feeds: dict[tuple[Any, ...], list[Feed]] = {}
+        self.moved = ModuleReference(net, self.moved_values)
+        self._feeds: dict[tuple[Any, ...], list[ModuleFeed]] = {}
 
-    def prove(self, exported: Exported, sizes: Sequence[Mapping[str, int]], folder: Path) -> Proof:
+    def prove(self, exported: Exported, sizes: Sequence[Mapping[str, int]], folder: Path) -> GraphProof:
         """Write the graph into a folder with both sets of values, and compare it with the Module.
 
         Args:
@@ -107,18 +107,18 @@ class Prover:
         feeds = self.ordinary(sizes)
         names = self.net.output_names
         path = self._written(exported, self.values, folder)
-        proof = Proof(tuple(judge_file(path, self.own, feeds, names)))
+        proof = GraphProof(tuple(judge_file(path, self.own, feeds, names)))
         if not proof.passed:
             return proof
-        proof = Proof(proof.own, tuple(judge_file(path, self.own, self.edges(sizes[0]), names)))
+        proof = GraphProof(proof.own, tuple(judge_file(path, self.own, self.edges(sizes[0]), names)))
         if not proof.passed:
             return proof
         optimised = tuple(judge_file(path, self.own, feeds, names, "ALL"))
         path = self._written(exported, self.moved_values, folder)
         moved = tuple(judge_file(path, self.moved, feeds, names)) if self._runs_moved(feeds) else ()
-        return Proof(proof.own, proof.edges, moved, optimised)
+        return GraphProof(proof.own, proof.edges, moved, optimised)
 
-    def ordinary(self, sizes: Sequence[Mapping[str, int]]) -> list[Feed]:
+    def ordinary(self, sizes: Sequence[Mapping[str, int]]) -> list[ModuleFeed]:
         """Return ordinary inputs at these sizes, each time others; two where no size is free."""
         key = ("ordinary", *(tuple(one.items()) for one in sizes))
         if key not in self._feeds:
@@ -128,7 +128,7 @@ class Prover:
             ]
         return self._feeds[key]
 
-    def edges(self, sizes: Mapping[str, int]) -> list[Feed]:
+    def edges(self, sizes: Mapping[str, int]) -> list[ModuleFeed]:
         """Return inputs at the edges on which the Module itself runs."""
         key = ("edges", tuple(sizes.items()))
         if key not in self._feeds:
@@ -139,14 +139,14 @@ class Prover:
             ]
         return self._feeds[key]
 
-    def _runs_moved(self, feeds: Sequence[Feed]) -> bool:
+    def _runs_moved(self, feeds: Sequence[ModuleFeed]) -> bool:
         """Return whether the Module runs with moved values, to numbers."""
         if not all(self._runs(self.moved, feed) for feed in feeds):
             return False
         outputs = (array for feed in feeds for array in self.moved.expected(feed).outputs)
         return any(np.isfinite(array).any() for array in outputs if array.size)
 
-    def _overflows(self, feed: Feed) -> bool:
+    def _overflows(self, feed: ModuleFeed) -> bool:
         """Return whether a narrow step within has too small a range, which a runtime may leave out."""
         if self.own.precision == self.net.precision:
             return False
@@ -154,7 +154,7 @@ class Prover:
         return not all(np.isfinite(array).all() for array in floats)
 
     @staticmethod
-    def _runs(reference: Reference, feed: Feed) -> bool:
+    def _runs(reference: ModuleReference, feed: ModuleFeed) -> bool:
         try:
             reference.expected(feed)
         except TriportError:
@@ -171,5 +171,5 @@ class Prover:
         return path
 
 
-def _is_seen(verdicts: Sequence[Verdict]) -> bool:
+def _is_seen(verdicts: Sequence[ModuleVerdict]) -> bool:
     return bool(verdicts) and all(one.verdict == EQUAL for one in verdicts)

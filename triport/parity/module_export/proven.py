@@ -10,7 +10,7 @@ from typing import Any
 
 from triport.converters.environment import import_torch
 from triport.converters.networks.input_specs import InputSpec
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.torch_export.network import TorchNet
 from triport.converters.torch_export.write import write
 from triport.reference_models.errors import TriportError
@@ -61,7 +61,7 @@ def _proven(module: Any, specs: Sequence[InputSpec], name: str, feed: Arrays) ->
     import onnx
 
     net = TorchNet(module, specs, name)
-    request = Request(to="onnx", inputs=tuple(specs))
+    request = ConvertRequest(to="onnx", inputs=tuple(specs))
     attempts: list[Attempt] = []
     try:
         plan = plan_axes(net, SEED)

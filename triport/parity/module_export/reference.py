@@ -29,19 +29,19 @@ from triport.parity.judge.tolerance import (
 )
 from triport.reference_models.errors import TriportError
 
-from .feeds import Feed
+from .feeds import ModuleFeed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expected:
     """What is right for one feed, output by output, and how far the Module is from itself there."""
 
-    feed: Feed
+    feed: ModuleFeed
     outputs: list[np.ndarray]
     noises: list[Noise]
 
 
-class Reference:
+class ModuleReference:
     """The Module with one set of values, asked for what is right.
 
     `values` are others than its own, by name; `reads` collects where values decide, `narrow` which steps
@@ -54,7 +54,7 @@ class Reference:
         self.is_float64 = True
         self.narrow: dict[str, int] = {}
         self.narrow_types: set[str] = set()
-        self._found: dict[int, tuple[Feed, Expected]] = {}
+        self._found: dict[int, tuple[ModuleFeed, Expected]] = {}
 
     @property
     def calibration(self) -> Calibration:
@@ -67,7 +67,7 @@ class Reference:
         within = (dtype for dtype in ("bfloat16", "float16") if dtype in self.narrow_types)
         return next(within, self.net.precision)
 
-    def expected(self, feed: Feed) -> Expected:
+    def expected(self, feed: ModuleFeed) -> Expected:
         """Return what is right for a feed; each is computed once.
 
         Raises:
@@ -78,7 +78,7 @@ class Reference:
                 self._found[id(feed)] = feed, self._compute(feed)
         return self._found[id(feed)][1]
 
-    def _compute(self, feed: Feed) -> Expected:
+    def _compute(self, feed: ModuleFeed) -> Expected:
         with watched(self.reads):
             plain = self.net.run(feed.arrays, wrapped=self.wrapped)
         exact = self._run_exactly(feed, plain)
@@ -104,7 +104,7 @@ class Reference:
             for one, other, noise in zip(plain, exact, noises, strict=True)
         )
 
-    def _run_exactly(self, feed: Feed, plain: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _run_exactly(self, feed: ModuleFeed, plain: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run in float64; a Module that cannot is its own reference in the precision that it has."""
         if self.is_float64:
             try:
@@ -114,7 +114,7 @@ class Reference:
                 self.is_float64 = False
         return _in_its_own(plain)
 
-    def _run_rounded(self, feed: Feed, seed: int) -> list[np.ndarray]:
+    def _run_rounded(self, feed: ModuleFeed, seed: int) -> list[np.ndarray]:
         rounding, random = self.calibration.rounding, np.random.default_rng(seed)
         # numbers on edges are not moved: they would be ordinary ones
         step = 0.0 if feed.is_exact else 2 * rounding

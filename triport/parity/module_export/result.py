@@ -9,7 +9,7 @@ from typing import Any
 from triport.reference_models.errors import counted
 from triport.reference_models.result import SCHEMA_VERSION
 
-from .judge import Verdict
+from .judge import ModuleVerdict
 
 NOT_ASKED = "not asked for"
 SHOWN = 4  # names of parameters with the same reason
@@ -58,7 +58,7 @@ class ModuleConversion:
     nodes: int
     tensors_written: int
     dropped: tuple[tuple[str, str], ...]
-    verdict: Verdict | None
+    verdict: ModuleVerdict | None
     free: tuple[tuple[str, tuple[int, ...]], ...]
     fixed: tuple[tuple[str, str], ...]
     attempts: tuple[Attempt, ...]

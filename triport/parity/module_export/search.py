@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.torch_export.exporters import EXPORTERS, Exported, NotExportedError
 from triport.converters.torch_export.network import TorchNet
 
-from .axes import Plan
+from .axes import SizePlan
 from .feeds import ordinary
 from .first_divergence import first_divergence
 from .judge import NOT_EQUAL
-from .proof import SEED, Proof, Prover
+from .proof import SEED, GraphProof, Prover
 from .result import Attempt
 
 Sizes = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChosenGraph:
     """The graph that is taken, the opset that was asked for, and at which sizes it was compared.
 
     `proof` is None where no comparison was asked for.
@@ -30,17 +30,17 @@ class Found:
     exported: Exported
     opset: int
     sizes: Sequence[Sizes]
-    proof: Proof | None
+    proof: GraphProof | None
 
 
 def find_right(
     prover: Prover,
-    plan: Plan,
-    request: Request,
+    plan: SizePlan,
+    request: ConvertRequest,
     attempts: list[Attempt],
     folder: Path,
     progress: Callable[[str], None],
-) -> Found | None:
+) -> ChosenGraph | None:
     """Return the first graph that is right, with as many axes free as can be; the others become attempts."""
     net = prover.net
     for free, traced, sizes in _iterate_free(net, plan):
@@ -53,13 +53,13 @@ def find_right(
                 attempts.append(Attempt(exporter, free, "not exported", str(error)))
                 continue
             if not request.check:
-                return Found(exported, request.opset, sizes, None)
+                return ChosenGraph(exported, request.opset, sizes, None)
             progress(f"comparing {exporter}'s graph with {net.name} in float64")
             proof = prover.prove(exported, sizes, folder)
             verdict = proof.verdict
             if proof.passed:
                 attempts.append(Attempt(exporter, free, verdict.verdict))
-                return Found(exported, request.opset, sizes, proof)
+                return ChosenGraph(exported, request.opset, sizes, proof)
             parts = ""
             if verdict.feed is not None:
                 progress(f"looking where {exporter}'s graph parts")
@@ -69,7 +69,7 @@ def find_right(
     return None
 
 
-def _iterate_free(net: TorchNet, plan: Plan) -> Iterator[tuple[tuple[str, ...], Sizes, Sequence[Sizes]]]:
+def _iterate_free(net: TorchNet, plan: SizePlan) -> Iterator[tuple[tuple[str, ...], Sizes, Sequence[Sizes]]]:
     """Yield sets of free axes to try, with the sizes to trace with and those to compare at."""
     free = plan.free
     if free:

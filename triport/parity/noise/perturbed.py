@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.parity.calls import Beside, Feed, Visit
+from triport.parity.calls import Feed, ReferenceNames, Visit
 from triport.parity.runtimes.pytorch import Order, PyTorchRunner
 from triport.reference_models.kinds import kind_of
 from triport.reference_models.network import Arrays, Network
@@ -52,7 +52,7 @@ class PerturbedRunner(PyTorchRunner):
         feed: Arrays,
         visit: Visit,
         fed: Feed | None = None,
-        beside: Beside | None = None,
+        beside: ReferenceNames | None = None,
         order: Order = "contiguous",
     ) -> dict[str, np.ndarray]:
         """Tell `visit` of every call of one perturbed run."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from triport.parity.calls import Beside, Feed, Visit
+from triport.parity.calls import Feed, ReferenceNames, Visit
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.pytorch import ORDERS, Order, PyTorchRunner
 from triport.reference_models.network import Arrays, Network
@@ -32,7 +32,7 @@ class Redrawn(Protocol):
         feed: Arrays,
         visit: Visit,
         fed: Feed | None = None,
-        beside: Beside | None = None,
+        beside: ReferenceNames | None = None,
         order: Order = "contiguous",
     ) -> Arrays | None:
         """Tell `visit` of every call of one run."""
@@ -61,7 +61,7 @@ class RedrawnRunner:
         feed: Arrays,
         visit: Visit,
         fed: Feed | None = None,
-        beside: Beside | None = None,
+        beside: ReferenceNames | None = None,
         order: Order = "contiguous",
     ) -> Arrays | None:
         """Tell `visit` of every call, all rows together."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.parity.calls import Beside, Feed, Module, Visit, input_name
+from triport.parity.calls import CalledModule, Feed, ReferenceNames, Visit, input_name
 from triport.parity.layers import onnx_taps
 from triport.reference_models.network import Arrays, Network
 
@@ -32,7 +32,7 @@ class ObservedGraph:
         """Return tensors of `model`, a form of this runner's with other inputs or outputs."""
         raise NotImplementedError
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return none: a graph has nodes."""
         return []
 
@@ -50,18 +50,18 @@ class ObservedGraph:
         return partial(self.run_tensors, feed)
 
     def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: ReferenceNames | None = None
     ) -> Arrays | None:
         """Tell `visit` of every step of the reference that is found in the graph; see `Runner`."""
         if beside is not None:
             onnx_taps.trace(self.loaded(), beside.steps, self._taps(beside), visit, self.tapped(feed), fed)
         return None
 
-    def _taps(self, beside: Beside) -> dict[str, onnx_taps.Tap]:
+    def _taps(self, beside: ReferenceNames) -> dict[str, onnx_taps.StepTap]:
         own = self.network.realisations.get("onnx")
         return onnx_taps.taps_in(self.loaded(), beside.steps, self.inputs(), own.names if own else {})
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return the nodes between a step's tensor and the outputs."""
         model = self.loaded()
         taps = self._taps(beside)

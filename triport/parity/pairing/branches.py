@@ -15,7 +15,7 @@ import numpy as np
 
 from triport.converters.naming.constant_steps import Insert, Pad
 from triport.converters.naming.one_way_steps import FoldBatchNorm, Sum
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
 from triport.reference_models.kinds import KINDS
@@ -46,13 +46,13 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class SummedBranches:
     """Branches with one sum: the one with the largest kernel, and the others."""
 
     largest: Branch
     others: tuple[Branch, ...]
 
-    def row(self, row: Row, shapes: Mapping[str, tuple[int, ...]]) -> Row:
+    def row(self, row: PairRow, shapes: Mapping[str, tuple[int, ...]]) -> PairRow:
         """Return the row of all branches, of the one in which the largest alone is folded."""
         kernel = shapes[self.largest.convolution[0]]
         steps: list[Step] = [Only(0, len(row.a), step) for step in row.steps]
@@ -95,7 +95,7 @@ class Branches:
         if self._hidden:
             self._side.parameters = self._all
 
-    def rows(self, folded: Iterable[Row]) -> list[Row]:
+    def rows(self, folded: Iterable[PairRow]) -> list[PairRow]:
         """Return rows of folded layers in which all branches stand."""
         blocks = {block.largest.convolution[0]: block for block in self._blocks}
         shapes = {name: one.shape for name, one in self._all.items()}
@@ -108,7 +108,7 @@ def _silent(one: SideParameter) -> np.ndarray:
     return np.full(one.shape, value, np.float32)
 
 
-def _blocks(a: Side, b: Side, feed: Sequence[np.ndarray]) -> list[Block]:
+def _blocks(a: Side, b: Side, feed: Sequence[np.ndarray]) -> list[SummedBranches]:
     """Return the blocks of the first side, if the second has just that much less of what would be hidden."""
     lacked = _counted(a.parameters, a.parameters)
     lacked.subtract(_counted(b.parameters, b.parameters))
@@ -148,7 +148,7 @@ def _groups(calls: Calls) -> list[list[tuple[str, ...]]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _block(group: Sequence[tuple[str, ...]], parameters: Parameters) -> Block | None:
+def _block(group: Sequence[tuple[str, ...]], parameters: Parameters) -> SummedBranches | None:
     """Return the branches of modules that are given the same; None where they cannot be one convolution."""
     owned: dict[str, dict[str, str]] = defaultdict(dict)
     for name, one in parameters.items():
@@ -171,7 +171,7 @@ def _block(group: Sequence[tuple[str, ...]], parameters: Parameters) -> Block | 
         return None
     shape = parameters[largest.convolution[0]].shape
     fits = all(_fits(one, shape, parameters) for one in others)
-    return Block(largest, tuple(others)) if fits and others else None
+    return SummedBranches(largest, tuple(others)) if fits and others else None
 
 
 def _fits(branch: Branch, kernel: tuple[int, ...], parameters: Parameters) -> bool:
@@ -187,7 +187,7 @@ def _fits(branch: Branch, kernel: tuple[int, ...], parameters: Parameters) -> bo
     )
 
 
-def _summed(a: Side, feed: Sequence[np.ndarray], blocks: Sequence[Block]) -> list[Block]:
+def _summed(a: Side, feed: Sequence[np.ndarray], blocks: Sequence[SummedBranches]) -> list[SummedBranches]:
     """Return the blocks whose branches have one sum: what each of them adds has the same gradient."""
     if not blocks:
         return []
@@ -201,7 +201,7 @@ def _summed(a: Side, feed: Sequence[np.ndarray], blocks: Sequence[Block]) -> lis
     a.gradients(feed, lambda place, size: projected(place, size, 0), see, names)
     allowed = 1e3 * ROUNDED[a.is_double]
 
-    def is_summed(block: Block) -> bool:
+    def is_summed(block: SummedBranches) -> bool:
         every = [name for one in (block.largest, *block.others) for name in one.norm]
         if any(name not in gradients or not gradients[name].any() for name in every):
             return False

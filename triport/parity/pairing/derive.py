@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.record import values_digest
 from triport.converters.networks.given import as_given
 from triport.converters.networks.input_specs import InputSpec, parse_input
@@ -215,7 +215,9 @@ def _check(a: Side, b: Side) -> None:
         )
 
 
-def _lacking(matching: Matching, settled: set[str], is_same: bool) -> tuple[list[Row], dict[Piece, float]]:
+def _lacking(
+    matching: Matching, settled: set[str], is_same: bool
+) -> tuple[list[PairRow], dict[Piece, float]]:
     """Return rows of biases and of factors that only one side has: zeros and ones, if all else is matched.
 
     A norm without either is a layer more, unless the outputs are equal.

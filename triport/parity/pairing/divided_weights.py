@@ -13,7 +13,7 @@ from typing import Any
 
 from triport.converters.environment import import_torch
 from triport.converters.naming.one_way_steps import SpectralNorm, WeightNorm
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
 
@@ -141,7 +141,7 @@ def groups_of(groups: Sequence[tuple[str, ...]], divided: Divided) -> tuple[tupl
     return tuple(found)
 
 
-def _row(row: Row, divided: Divided) -> Row:
+def _row(row: PairRow, divided: Divided) -> PairRow:
     steps: list[Step] = []
     for place, name in enumerate(row.a):
         if name in divided:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from triport.converters.naming.constant_steps import Insert, Remove
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.converters.naming.step import Step
 
 from .comparing import class_of
@@ -28,7 +28,7 @@ class Filled:
     lacked: Mapping[str, tuple[str, tuple[int, ...]]]
     constants: Mapping[Piece, float]
 
-    def named(self, row: Row) -> Row:
+    def named(self, row: PairRow) -> PairRow:
         """Return a row without what there is not: it is put in before all steps, or taken out after them."""
         first: list[Step] = [
             Insert(place, *self.lacked[name]) for place, name in enumerate(row.a) if name in self.lacked
@@ -72,7 +72,7 @@ def with_lacked(group: Sequence[Match], matching: Matching) -> Filled | None:
     return Filled(matches, (parameters[0], parameters[1]), lacked, constants)
 
 
-def lacked_parts(rows: Iterable[Row]) -> list[str]:
+def lacked_parts(rows: Iterable[PairRow]) -> list[str]:
     """Return a sentence for each row in which only a part of a tensor has no counterpart."""
     return [
         f"the other side lacks a part of it: {step.kind}: {(row.b if isinstance(step, Insert) else row.a)[0]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from triport.converters.naming.one_way_steps import FoldBatchNorm
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.reference_models.kinds import KINDS
 
 from .calls import Calls
@@ -59,7 +59,7 @@ def _exchange(matching: Matching, a: Piece, b: Piece) -> None:
         matching.accept(Match(after.a, before.b, (0,), "gradient"))
 
 
-def folded_rows(matching: Matching) -> list[Row]:
+def folded_rows(matching: Matching) -> list[PairRow]:
     """Return rows of layers with a BatchNorm behind them that the second side has folded into the layer."""
     a, b = (side.parameters for side in matching.sides)
     to_b = {match.a.name: match.b.name for match in matching.matches.values()}
@@ -95,7 +95,7 @@ def folded_rows(matching: Matching) -> list[Row]:
             if other.owner == a[weight].owner and other.name not in to_b and other.role == "shift"
         ]
         rows.append(
-            Row(
+            PairRow(
                 (weight, *biases, *needed),
                 (weights[0], bias),
                 (FoldBatchNorm(axis, one.epsilon),),

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from triport.converters.naming.pair_names import PairNames
-from triport.converters.naming.record import NamesFile, Proof, Side, rows_digest, shapes_digest
+from triport.converters.naming.record import MapProof, NamedSide, NamesFile, rows_digest, shapes_digest
 from triport.converters.naming.scaffold import scaffold_of
 from triport.converters.naming.writing import write_names
 from triport.converters.networks.input_specs import parse_input
@@ -55,7 +55,7 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
     """
     names = _without_counters(found.names, alike=found.runtimes == ("pytorch", "pytorch"))
     sides = [
-        Side(
+        NamedSide(
             net, runtime, _version(runtime), shapes_digest(_of_rows(names, side, shapes)), _of(kept, digests)
         )
         for side, net, runtime, shapes, kept, digests in zip(
@@ -69,7 +69,7 @@ def names_file_of(found: PairResult, inputs: Sequence[str]) -> NamesFile:
         )
     ]
     worst, parting = found.worst, found.first_parting
-    proof = Proof(
+    proof = MapProof(
         proven=found.proven,
         equal=found.equal,
         needed_tolerance=None if worst is None else finite(worst.needed_tolerance),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 
 from .branches import Branches
 from .sides import Side
@@ -30,10 +30,10 @@ class OneSided:
         self._branches.show()
         self._sums.show()
 
-    def rows(self, rows: Iterable[Row]) -> list[Row]:
+    def rows(self, rows: Iterable[PairRow]) -> list[PairRow]:
         """Return rows of whole tensors in which what is added up stands too."""
         return self._sums.rows(rows)
 
-    def folded(self, rows: Iterable[Row]) -> list[Row]:
+    def folded(self, rows: Iterable[PairRow]) -> list[PairRow]:
         """Return rows of folded layers in which all branches stand."""
         return self._branches.rows(rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
 from triport.converters.naming.steps import Transpose
@@ -59,14 +59,14 @@ def _runtime(side: Side) -> str:
     return side.runtime if side.graph_file is None else side.graph_file.runtime
 
 
-def _row(row: Row, first: _Initializers, second: _Initializers) -> Row:
+def _row(row: PairRow, first: _Initializers, second: _Initializers) -> PairRow:
     """Return a row from what the first file keeps to what the second does."""
     before = _steps(row.a, first)
     after = [step.inverse for step in reversed(_steps(row.b, second))]
     called_a, called_b = (
         tuple(_called(name, known) for name in names) for names, known in ((row.a, first), (row.b, second))
     )
-    return Row(called_a, called_b, _shortened([*before, *row.steps, *after]), row.reason)
+    return PairRow(called_a, called_b, _shortened([*before, *row.steps, *after]), row.reason)
 
 
 def _steps(names: Sequence[str], known: _Initializers) -> list[Step]:

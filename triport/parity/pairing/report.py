@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.reference_models.errors import counted
 
 from .result import PairResult
@@ -51,7 +51,7 @@ def _table(found: PairResult) -> Any:
     return table
 
 
-def _interesting(rows: tuple[Row, ...]) -> list[Row]:
+def _interesting(rows: tuple[PairRow, ...]) -> list[PairRow]:
     """Return the rows to be shown: those that say most, in their order."""
     first = [row for row in rows if row.steps][:_MOST_ROWS]
     more = [row for row in rows if not row.steps][: _MOST_ROWS - len(first)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from triport.converters.naming.pair_names import PairNames, Row
+from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.reference_models.result import SCHEMA_VERSION
 
 from .sides import SideParameter
@@ -147,7 +147,7 @@ def finite(number: float) -> float | None:
     return number if number == number and abs(number) != float("inf") else None
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: PairRow) -> dict[str, Any]:
     return {
         "a": list(row.a),
         "b": list(row.b),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from triport.converters.naming.constant_steps import Insert, Remove, Repeat, Unify
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 from triport.converters.naming.step import Step
 from triport.converters.naming.step_texts import Only
 from triport.converters.naming.steps import Concatenate, Reorder, Split, Transpose, reshaped
@@ -25,7 +25,7 @@ class Rows:
     left out because they do nothing with a value, by that value.
     """
 
-    rows: list[Row]
+    rows: list[PairRow]
     problems: list[str]
     constants: dict[Piece, float]
 
@@ -56,7 +56,7 @@ def rows_of(matching: Matching) -> Rows:
     return found
 
 
-def _viewed(row: Row, matching: Matching) -> Row:
+def _viewed(row: PairRow, matching: Matching) -> PairRow:
     """Return a row of what the networks keep, of one of what its pieces are of."""
     views_a, views_b = matching.views
     if not any(name in views_a for name in row.a) and not any(name in views_b for name in row.b):
@@ -69,7 +69,7 @@ def _viewed(row: Row, matching: Matching) -> Row:
         for place, name in enumerate(row.b)
         for step in _of_one([one.inverse for one in reversed(views_b.get(name, ()))], place, row.b)
     ]
-    return Row(row.a, row.b, (*before, *row.steps, *after), row.reason)
+    return PairRow(row.a, row.b, (*before, *row.steps, *after), row.reason)
 
 
 def _of_one(steps: Iterable[Step], place: int, names: Sequence[str]) -> list[Step]:
@@ -77,21 +77,21 @@ def _of_one(steps: Iterable[Step], place: int, names: Sequence[str]) -> list[Ste
     return list(steps) if len(names) == 1 else [Only(place, 1, step) for step in steps]
 
 
-def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> Row:
+def without_counterpart(name: str, kind: str, shape: Sequence[int], on_a: bool) -> PairRow:
     """Return the row of a parameter that the other side lacks, and that does nothing with this value."""
     if on_a:
-        return Row((name,), (), (Remove(0, kind, tuple(shape)),), f"the other side lacks it: {kind}")
-    return Row((), (name,), (Insert(0, kind, tuple(shape)),), f"the other side lacks it: {kind}")
+        return PairRow((name,), (), (Remove(0, kind, tuple(shape)),), f"the other side lacks it: {kind}")
+    return PairRow((), (name,), (Insert(0, kind, tuple(shape)),), f"the other side lacks it: {kind}")
 
 
-def with_aliases(row: Row, a: Parameters, b: Parameters) -> Row:
+def with_aliases(row: PairRow, a: Parameters, b: Parameters) -> PairRow:
     """Return a row with all names of tensors that a side has twice, as tied weights."""
     if len(row.a) != 1 or len(row.b) != 1:
         return row
     more_a, more_b = a[row.a[0]].aliases, b[row.b[0]].aliases
     before: tuple[Step, ...] = (Unify(len(more_a) + 1),) if more_a else ()
     after: tuple[Step, ...] = (Repeat(len(more_b) + 1),) if more_b else ()
-    return Row((*row.a, *more_a), (*row.b, *more_b), (*before, *row.steps, *after), row.reason)
+    return PairRow((*row.a, *more_a), (*row.b, *more_b), (*before, *row.steps, *after), row.reason)
 
 
 def _connected(matches: Iterable[Match]) -> list[list[Match]]:
@@ -119,7 +119,7 @@ def _connected(matches: Iterable[Match]) -> list[list[Match]]:
     return groups
 
 
-def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
+def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> PairRow | None:
     """Return the row of a group: squeezed, concatenated, transposed, put in order, split, shaped again.
 
     None where one axis is cut on either side, and not the same one.
@@ -142,7 +142,7 @@ def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
     if plain and len(names_a) == len(names_b) == 1 and found == sorted(found):
         same = shapes_a[0] == shapes_b[0]
         moved = () if same else (reshaped(shapes_a[0], shapes_b[0]),)
-        return Row(tuple(names_a), tuple(names_b), moved, group[0].reason)
+        return PairRow(tuple(names_a), tuple(names_b), moved, group[0].reason)
     rank = max(len(squeezed(shape)) for shape in (*shapes_a, *shapes_b))
     axes = _axes(group, rank)
     if axes is None:
@@ -159,7 +159,7 @@ def _row(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
     if len(names_b) > 1:
         steps.append(Split(axis_b, tuple(sheet[axis_b] for sheet in sheets_b)))
     steps += _reshaping(sheets_b, shapes_b)
-    return Row(tuple(names_a), tuple(names_b), tuple(steps), group[0].reason)
+    return PairRow(tuple(names_a), tuple(names_b), tuple(steps), group[0].reason)
 
 
 def _axes(group: Sequence[Match], rank: int) -> tuple[int, int] | None:
@@ -194,7 +194,7 @@ def _reshaping(before: Sequence[tuple[int, ...]], after: Sequence[tuple[int, ...
     return [Only(place, 1, step) for place, step in enumerate(steps) if step is not None]
 
 
-def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None:
+def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> PairRow | None:
     """Return the row of whole tensors of which the other side has a stack; None where there is none."""
     is_a = len({match.a.name for match in group}) == 1
     pairs = [(match.b, match.a) if is_a else (match.a, match.b) for match in group]
@@ -224,8 +224,8 @@ def _stacked(group: Sequence[Match], a: Parameters, b: Parameters) -> Row | None
     names = tuple(one.name for one, _ in pairs)
     if is_a:
         inverse = tuple(step.inverse for step in reversed(steps))
-        return Row((whole.name,), names, inverse, group[0].reason)
-    return Row(names, (whole.name,), tuple(steps), group[0].reason)
+        return PairRow((whole.name,), names, inverse, group[0].reason)
+    return PairRow(names, (whole.name,), tuple(steps), group[0].reason)
 
 
 def _compressed(order: Sequence[int]) -> tuple[int, ...]:
@@ -242,7 +242,7 @@ def _compressed(order: Sequence[int]) -> tuple[int, ...]:
     return tuple(order)
 
 
-def left_of(parameters: Parameters, rows: Iterable[Row], side: str) -> tuple[str, ...]:
+def left_of(parameters: Parameters, rows: Iterable[PairRow], side: str) -> tuple[str, ...]:
     """Return the names that stand in no row."""
     used = {name for row in rows for name in getattr(row, side)}
     return tuple(name for name in parameters if name not in used)

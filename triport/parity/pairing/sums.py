@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from triport.converters.naming.one_way_steps import Sum
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 
 from .pieces import Parameters, key_of
 from .rows import without_counterpart
@@ -48,7 +48,7 @@ class Sums:
             if seconds:
                 _set_parameters(side, every)
 
-    def rows(self, rows: Iterable[Row]) -> list[Row]:
+    def rows(self, rows: Iterable[PairRow]) -> list[PairRow]:
         """Return rows in which the second biases stand too: added to the first, or zeros."""
         first, second = self._seconds
         found = []

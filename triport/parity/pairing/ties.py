@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from triport.converters.naming.constant_steps import Repeat, Unify
-from triport.converters.naming.pair_names import Row
+from triport.converters.naming.pair_names import PairRow
 
 from .pieces import key_of
 from .sides import Side
@@ -48,15 +48,15 @@ class Tied:
     which that is not so in the network itself.
     """
 
-    rows: list[Row]
+    rows: list[PairRow]
     equal: Ties
     notes: tuple[str, ...]
 
 
-def tied_rows(rows: Sequence[Row], ties: tuple[Ties, Ties]) -> Tied:
+def tied_rows(rows: Sequence[PairRow], ties: tuple[Ties, Ties]) -> Tied:
     """Return rows in which what is tied stands together."""
     by_name = [{getattr(row, side)[0]: row for row in rows if _is_of_one(row)} for side in "ab"]
-    joined: list[Row] = []
+    joined: list[PairRow] = []
     equal = dict(ties[0])
     notes: list[str] = []
     gone: set[int] = set()
@@ -66,7 +66,7 @@ def tied_rows(rows: Sequence[Row], ties: tuple[Ties, Ties]) -> Tied:
             if len(parts) != 1 + len(others) or any(row.steps or id(row) in gone for row in parts):
                 continue
             a, b = (tuple(getattr(row, side)[0] for row in parts) for side in "ab")
-            joined.append(Row(a, b, (Unify(len(parts)), Repeat(len(parts))), parts[0].reason))
+            joined.append(PairRow(a, b, (Unify(len(parts)), Repeat(len(parts))), parts[0].reason))
             gone |= {id(row) for row in parts}
             if place:
                 equal[a[0]] = a[1:]
@@ -77,5 +77,5 @@ def tied_rows(rows: Sequence[Row], ties: tuple[Ties, Ties]) -> Tied:
     return Tied([*(row for row in rows if id(row) not in gone), *joined], equal, tuple(notes))
 
 
-def _is_of_one(row: Row) -> bool:
+def _is_of_one(row: PairRow) -> bool:
     return len(row.a) == len(row.b) == 1

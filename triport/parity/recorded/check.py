@@ -10,7 +10,7 @@ from triport.converters.formats import file_sha256
 from triport.parity.candidates import Candidate
 from triport.parity.check import ModelReport, Progress, check_model
 from triport.parity.inputs import Inputs
-from triport.parity.options import Options, Told
+from triport.parity.options import Options, ReportSources
 from triport.parity.runtimes import recorded as runtime
 from triport.reference_models.network import Arrays, Network
 
@@ -25,7 +25,7 @@ def check_recorded(
     outputs: Path,
     options: Options,
     *,
-    told: Told | None = None,
+    told: ReportSources | None = None,
     progress: Progress | None = None,
 ) -> ModelReport:
     """Judge the outputs of a file on the inputs of another, as `check_model` judges a runtime.
@@ -46,7 +46,7 @@ def check_recorded(
         raise RecordedError("--isolate feeds every module apart, which recorded outputs cannot be")
     saved = read_inputs(inputs, network, parameters, seed=options.seed)
     found = read_outputs(outputs, saved, network)
-    told = told or Told()
+    told = told or ReportSources()
     files = {**told.files, **saved.files, str(outputs): file_sha256(outputs)}
     given = runtime.with_outputs(network, found)
     label = f"{runtime.LABEL} ({outputs.name})"

@@ -11,9 +11,9 @@ from typing import Any
 from triport.converters.networks.arguments import text_of
 from triport.parity.check import IMAGES_OF, ModelReport
 from triport.parity.inputs import Inputs, further_inputs, sample_feed
-from triport.parity.options import Options, Told
+from triport.parity.options import Options, ReportSources
 from triport.parity.subjects.asked import Subject, subjects_of
-from triport.parity.subjects.loading import Shape, feed_of, loaded_of
+from triport.parity.subjects.loading import FeedShape, feed_of, loaded_of
 from triport.parity.subjects.own import load_nets, net_subject
 from triport.reference_models.network import Arrays, Network
 from triport.reference_models.program import program
@@ -24,7 +24,7 @@ from .saved_inputs import RecordedError, save_inputs
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedNetwork:
     """Which network: what `parity` was given, with descriptions of its inputs where it is the user's own."""
 
     what: tuple[Any, ...]
@@ -48,7 +48,7 @@ class _Loaded:
 
     network: Network
     parameters: Arrays
-    told: Told
+    told: ReportSources
     to_onnx: str
     subject: Subject | None
 
@@ -89,7 +89,7 @@ class SavedResult:
         return "\n".join([*lines, self.next_step])
 
 
-def save(asked: Asked, path: Path, shape: Shape, precision: str) -> SavedResult:
+def save(asked: AskedNetwork, path: Path, shape: FeedShape, precision: str) -> SavedResult:
     """Write the inputs of a check.
 
     Raises:
@@ -126,7 +126,7 @@ def save(asked: Asked, path: Path, shape: Shape, precision: str) -> SavedResult:
 
 
 def judge(
-    asked: Asked, inputs: Path, outputs: Path, options: Options, progress: Callable[[str], None]
+    asked: AskedNetwork, inputs: Path, outputs: Path, options: Options, progress: Callable[[str], None]
 ) -> ModelReport:
     """Judge outputs that came back. See `check_recorded`."""
     loaded = _loaded(asked)
@@ -141,7 +141,7 @@ def judge(
     )
 
 
-def _loaded(asked: Asked) -> _Loaded:
+def _loaded(asked: AskedNetwork) -> _Loaded:
     random = (
         "The weights are random and in no file: with --weights {}, `convert {} --to onnx` writes it as ONNX."
     )
@@ -154,7 +154,7 @@ def _loaded(asked: Asked) -> _Loaded:
             to_onnx = "It is an ONNX file with its weights already."
         elif net.source.startswith("random"):
             to_onnx = random.format("own", words)
-        return _Loaded(net.network, net.parameters, Told(net.source, net.files), to_onnx, None)
+        return _Loaded(net.network, net.parameters, ReportSources(net.source, net.files), to_onnx, None)
     weights = None if asked.weights is None else Path(asked.weights)
     subject = _one(
         subjects_of(asked.what, every=False, weights=weights, seed=asked.seed, model=asked.model), asked.what
@@ -163,7 +163,9 @@ def _loaded(asked: Asked) -> _Loaded:
     to_onnx = f"`convert {subject.weights} --to onnx` writes it as ONNX."
     if subject.weights is None:
         to_onnx = random.format("FILE", "FILE")
-    return _Loaded(loaded.network, loaded.parameters, Told(loaded.source, loaded.files), to_onnx, subject)
+    return _Loaded(
+        loaded.network, loaded.parameters, ReportSources(loaded.source, loaded.files), to_onnx, subject
+    )
 
 
 def _one(subjects: Sequence[Subject], what: Sequence[Any]) -> Subject:

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from triport.parity.calls import Beside, Feed, Module, Visit
+from triport.parity.calls import CalledModule, Feed, ReferenceNames, Visit
 from triport.reference_models.errors import TriportError
 from triport.reference_models.network import Arrays, Network
 
@@ -49,12 +49,12 @@ class Runner(Protocol):
         """Whether inputs may have these shapes, by name, as far as is known before it runs."""
         ...
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return every module but the network itself; none where the runtime has graphs and no modules."""
         ...
 
     def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: ReferenceNames | None = None
     ) -> Arrays | None:
         """Run, tell `visit` of every call of a module, and return the outputs, where the run has them all.
 
@@ -63,7 +63,7 @@ class Runner(Protocol):
         """
         ...
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return what comes between a step and the outputs, in words; empty where that cannot be told."""
         ...
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.converters.environment import import_mindspore as framework
-from triport.parity.calls import Beside, Call, Feed, Module, Visit
+from triport.parity.calls import CalledModule, Feed, ModuleCall, ReferenceNames, Visit
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation
 from triport.parity.kernels.mindspore import KERNELS
@@ -158,10 +158,10 @@ class MindSporeRunner:
         tensors = leaves(self._net(*self.tensors(feed)), self.is_tensor)
         return named_outputs(self.network, [real_numbers(tensor.asnumpy()) for tensor in tensors])
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return every Cell but the network itself, by MindSpore's own paths."""
         return [
-            Module(
+            CalledModule(
                 path,
                 type(cell).__name__,
                 not list(cell.cells()),
@@ -173,7 +173,7 @@ class MindSporeRunner:
         ]
 
     def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: ReferenceNames | None = None
     ) -> dict[str, np.ndarray]:
         """Run in pynative mode, and tell `visit` of every call of a Cell; see `Runner`."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
@@ -192,7 +192,7 @@ class MindSporeRunner:
             given = tuple(one.asnumpy() for one in leaves(arguments, self.is_tensor))
             for index, tensor in enumerate(leaves(output, self.is_tensor)):
                 found = real_numbers(tensor.asnumpy())
-                visit(Call(path, counts[path], given, found, (None,) * len(given), None, index))
+                visit(ModuleCall(path, counts[path], given, found, (None,) * len(given), None, index))
 
         handles = []
         for path, cell in self._net.cells_and_names():
@@ -207,7 +207,7 @@ class MindSporeRunner:
             for handle in handles:
                 handle.remove()
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return nothing: what follows a Cell is code."""
         return ""
 

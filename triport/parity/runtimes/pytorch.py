@@ -14,7 +14,7 @@ import numpy as np
 from triport.converters import environment
 from triport.converters.environment import import_torch as framework
 from triport.converters.torch_export.arrays import array_of
-from triport.parity.calls import Beside, Call, Feed, Module, Visit, input_name
+from triport.parity.calls import CalledModule, Feed, ModuleCall, ReferenceNames, Visit, input_name
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
 from triport.parity.kernels.inexact import inexact, reversed_sums
@@ -175,10 +175,10 @@ class PyTorchRunner:
     def _computed(self, feed: Arrays, order: Order) -> dict[str, np.ndarray]:
         return self._named(self._net(*self.on_device(feed, order)))
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return every module but the network itself."""
         return [
-            Module(
+            CalledModule(
                 path,
                 type(module).__name__,
                 next(module.children(), None) is None,
@@ -194,7 +194,7 @@ class PyTorchRunner:
         feed: Arrays,
         visit: Visit,
         fed: Feed | None = None,
-        beside: Beside | None = None,
+        beside: ReferenceNames | None = None,
         order: Order = "contiguous",
     ) -> dict[str, np.ndarray]:
         """Run, tell `visit` of every call of a module, and return the outputs; see `Runner`.
@@ -221,7 +221,7 @@ class PyTorchRunner:
             for index, tensor in enumerate(leaves(output, self._is_tensor)):
                 same_as = origins.of(tensor)
                 output_array = real_numbers(self._array(tensor))
-                call = Call(path, counts[path], arrays, output_array, sources, same_as, index)
+                call = ModuleCall(path, counts[path], arrays, output_array, sources, same_as, index)
                 visit(call)
                 if same_as is None:
                     origins.add(tensor, call.name)
@@ -250,7 +250,7 @@ class PyTorchRunner:
             for handle in handles:
                 handle.remove()
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return nothing: what follows a module is code."""
         return ""
 

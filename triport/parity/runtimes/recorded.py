@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from triport.parity.calls import Beside, Call, Feed, Module, Step, Visit, input_name
+from triport.parity.calls import CalledModule, CallStep, Feed, ModuleCall, ReferenceNames, Visit, input_name
 from triport.parity.precision import PRECISIONS as ALL_PRECISIONS
 from triport.parity.recorded.recorded_outputs import RecordedOutputs
 from triport.reference_models.network import Arrays, Network, Realisation
@@ -69,12 +69,12 @@ class RecordedRunner:
         feeds = [self._recorded.saved.feeds[batch] for batch in self._recorded.batches]
         return any(all(feed[name].shape == shape for name, shape in shapes.items()) for feed in feeds)
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return none: who has recorded them uses the names of the reference's."""
         return []
 
     def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: ReferenceNames | None = None
     ) -> Arrays | None:
         """Tell `visit` of every step of the reference that was recorded; none can be fed apart.
 
@@ -93,7 +93,7 @@ class RecordedRunner:
         def output(name: str) -> np.ndarray:
             return self._recorded.file.array(modules[name], shapes[name])
 
-        def given(step: Step) -> tuple[np.ndarray | None, ...]:
+        def given(step: CallStep) -> tuple[np.ndarray | None, ...]:
             return tuple(
                 inputs.get(source or "") if source not in modules else output(source)
                 for source in step.sources
@@ -101,10 +101,10 @@ class RecordedRunner:
 
         for step in beside.steps:
             if step.name in modules:
-                visit(Call(step.path, step.number, given(step), output(step.name), index=step.index))
+                visit(ModuleCall(step.path, step.number, given(step), output(step.name), index=step.index))
         return None
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return nothing: what comes after a step is not in the file."""
         return ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from triport.converters.convert import Loaded as LoadedWeights
+from triport.converters.convert import LoadedCheckpoint as LoadedWeights
 from triport.converters.convert import read_parameters
 from triport.converters.formats import file_sha256, open_checkpoint
 from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
@@ -21,7 +21,7 @@ from triport.parity.candidates import given_file
 from triport.parity.check import GRAPH_OF, IMAGES_OF, ModelReport, check_model
 from triport.parity.images import image_batch, images_of, profile_of_subject
 from triport.parity.inputs import Inputs
-from triport.parity.options import Options, Told
+from triport.parity.options import Options, ReportSources
 from triport.parity.runtimes import mindspore, runtime_called, runtimes_with
 from triport.parity.training.check import Rival, Training, check_training
 from triport.parity.training.result import TrainingReport
@@ -38,7 +38,7 @@ from .random_weights import random_parameters
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FeedShape:
     """Of which images the main feed is: how many, of what size, and of a folder instead of noise."""
 
     batch_size: int = 2
@@ -46,13 +46,13 @@ class Shape:
     images: Path | None = None
 
 
-DEFAULT_SHAPE = Shape()
+DEFAULT_SHAPE = FeedShape()
 # statistics of one or two rows are none
 LEAST_TO_TRAIN_ON = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSubject:
     """A subject with its weights in memory."""
 
     spec: ModelSpec
@@ -71,7 +71,7 @@ class Loaded:
 def check(
     subject: Subject,
     options: Options,
-    shape: Shape = DEFAULT_SHAPE,
+    shape: FeedShape = DEFAULT_SHAPE,
     *,
     further: bool = True,
     inputs: Inputs | None = None,
@@ -96,7 +96,7 @@ def check(
         network, inputs = begun(worker, network, loaded.num_classes, loaded.parameters, inputs, options)
     if loaded.onnx_file is not None and _judges_file(loaded.onnx_file, subject, options.precision):
         given.append(given_file(network, loaded.parameters, loaded.onnx_file, options))
-    told = Told(
+    told = ReportSources(
         loaded.source,
         {**loaded.files, **{str(path): file_sha256(path) for path in taken}},
         f"{IMAGES_OF}{shape.images}" if shape.images else "noise",
@@ -113,12 +113,12 @@ def check(
     return replace(report, seed=None) if shape.images else report
 
 
-def _can_be_sent(loaded: Loaded) -> bool:
+def _can_be_sent(loaded: LoadedSubject) -> bool:
     """Whether another process knows the model, and can be told its parameters."""
     return all_models().get(loaded.spec.name) is loaded.spec and is_plain(loaded.parameters)
 
 
-def inputs_like(report: ModelReport, subject: Subject, shape: Shape) -> Inputs | None:
+def inputs_like(report: ModelReport, subject: Subject, shape: FeedShape) -> Inputs | None:
     """Return the inputs of a file's report for another file; None where that takes images of another size."""
     function = report.function
     assert function is not None
@@ -135,12 +135,12 @@ def _judges_file(file: Path, subject: Subject, precision: str) -> bool:
     return "onnx" in runtimes_with(precision) or subject.graph is not None or computes_in(precision, file)
 
 
-def feed_of(subject: Subject, network: Network, seed: int, shape: Shape) -> dict[str, np.ndarray]:
+def feed_of(subject: Subject, network: Network, seed: int, shape: FeedShape) -> dict[str, np.ndarray]:
     """Return the main feed of a model: noise, or images prepared as for its weights."""
     return {INPUT: _batch(subject, get_model(network.name), seed, shape)}
 
 
-def _batch(subject: Subject, spec: ModelSpec, seed: int, shape: Shape) -> np.ndarray:
+def _batch(subject: Subject, spec: ModelSpec, seed: int, shape: FeedShape) -> np.ndarray:
     if shape.images is None:
         return random_batch(spec, shape.batch_size, seed, shape.size_px)
     profile = profile_of_subject(spec, subject.weights, subject.model)
@@ -153,7 +153,7 @@ def _batch(subject: Subject, spec: ModelSpec, seed: int, shape: Shape) -> np.nda
 def train(
     subject: Subject,
     options: Options,
-    shape: Shape,
+    shape: FeedShape,
     steps: int,
     progress: Callable[[str], None],
 ) -> TrainingReport:
@@ -221,20 +221,20 @@ def _read(subject: Subject, weights: Path) -> LoadedWeights:
         ) from error
 
 
-def loaded_of(subject: Subject, seed: int) -> Loaded:
+def loaded_of(subject: Subject, seed: int) -> LoadedSubject:
     """Read or make a subject's weights."""
     if subject.weights is None:
         assert subject.spec is not None
         spec, num_classes = subject.spec, subject.spec.num_classes
         parameters = random_parameters(spec, num_classes, seed)
-        return Loaded(spec, num_classes, parameters, f"random seed {seed}", None, {})
+        return LoadedSubject(spec, num_classes, parameters, f"random seed {seed}", None, {})
     loaded = _read(subject, subject.weights)
     source, files = str(subject.weights), [subject.weights]
     own_graph = subject.weights if loaded.runtime == "onnx" else None
     if subject.graph is not None:
         source, own_graph = f"{GRAPH_OF}{subject.graph}, the weights of {source}", subject.graph
         files.insert(0, subject.graph)
-    return Loaded(
+    return LoadedSubject(
         loaded.spec,
         loaded.num_classes,
         loaded.parameters,

@@ -151,8 +151,9 @@ def load_nets(subject: NetSubject, seed: int) -> LoadedNet:
         _read_net(read, net, subject.specs)
     if read.network is None:
         raise NetArgumentError(
-            f"{', '.join(net.text for net in subject.nets)}: none of these is a network: name a Module, a "
-            f"Cell, or a .onnx or .mindir file"
+            f"{', '.join(net.text for net in subject.nets)}: holds weights and no graph. Name the network "
+            "that has them, a Module or a Cell in code, or an .onnx or .mindir file; for weights of a model "
+            "that triport knows, leave --input out"
         )
     parameters, source, used = _weights(read, subject, seed)
     if subject.pair is not None:

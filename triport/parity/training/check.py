@@ -25,7 +25,7 @@ from triport.reference_models.network import Arrays, Network
 
 from .examples import DRAWS, Example, Examples, feed_of, shapes_of
 from .objective import objective_for
-from .passes import Noise, Pass, gradients_beside, loss_beside, statistics_beside
+from .passes import Pass, PassNoise, gradients_beside, loss_beside, statistics_beside
 from .recipe import Recipe
 from .result import TrainingPair, TrainingReport
 from .steps import Runs
@@ -219,7 +219,7 @@ class _Judge:
     def __init__(
         self,
         reference: _Exact,
-        noise: Noise,
+        noise: PassNoise,
         before: Arrays,
         batches: Sequence[Example],
         runs: Runs,
@@ -266,7 +266,7 @@ class _Bench:
             return PyTorchTrainer(self.network, self.examples.moved(self.parameters, draw), task)
 
         draws = zip(range(DRAWS), self.examples.draws(0), strict=True)
-        noise = Noise(Pass(rounded(draw), batches) for draw, batches in draws)
+        noise = PassNoise(Pass(rounded(draw), batches) for draw, batches in draws)
         exact = partial(PyTorchTrainer, self.network, self.parameters, task, dtype="float64")
         runs = Runs(exact, rounded, self.examples, self.parameters, self.steps)
         return _Judge(reference, noise, self.parameters, self.examples.of(0), runs, self.steps)

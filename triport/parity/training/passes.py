@@ -40,7 +40,7 @@ class Pass:
                 self.values = trainer.values()
 
 
-class Noise:
+class PassNoise:
     """How far passes that differ by roundings are from the first; one is in memory beside it."""
 
     def __init__(self, passes: Iterator[Pass]) -> None:
@@ -62,14 +62,14 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
     return relative(distance(a, b), 1.0)
 
 
-def loss_beside(found: Pass, reference: Pass, noise: Noise) -> TensorResult:
+def loss_beside(found: Pass, reference: Pass, noise: PassNoise) -> TensorResult:
     """Return the losses of all batches beside the reference's."""
     scale = float(np.abs(reference.losses).max()) or 1.0
     error = _distance(np.array(found.losses), np.array(reference.losses))
     return result_of("loss", error / scale, noise.loss / scale)
 
 
-def gradients_beside(found: Pass, reference: Pass, noise: Noise) -> tuple[TensorResult, ...]:
+def gradients_beside(found: Pass, reference: Pass, noise: PassNoise) -> tuple[TensorResult, ...]:
     """Return each gradient, on the batch where it is nearest to the reference's: see check.py."""
     results = []
     largest = [
@@ -90,7 +90,7 @@ def gradients_beside(found: Pass, reference: Pass, noise: Noise) -> tuple[Tensor
 
 
 def statistics_beside(
-    found: Pass, reference: Pass, noise: Noise, before: Values, counted: Mapping[str, Counted]
+    found: Pass, reference: Pass, noise: PassNoise, before: Values, counted: Mapping[str, Counted]
 ) -> Statistics:
     """Compare the updated statistics; say with which momentum and which variance they were made."""
     results, momenta, unbiased, biased = [], [], 0, 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import INPUT, with_parameters
-from triport.parity.calls import Beside, Feed, Module, Visit
+from triport.parity.calls import CalledModule, Feed, ReferenceNames, Visit
 from triport.parity.inputs import Inputs, further_inputs
 from triport.parity.options import Options
 from triport.parity.runtimes import mindspore, pytorch, runtime_called
@@ -145,17 +145,17 @@ class RunnerInWorker:
         """Whether inputs may have these shapes: a Cell says it when it runs."""
         return True
 
-    def modules(self) -> list[Module]:
+    def modules(self) -> list[CalledModule]:
         """Return none: modules are looked at in this process."""
         return []
 
     def trace(
-        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: Beside | None = None
+        self, feed: Arrays, visit: Visit, fed: Feed | None = None, beside: ReferenceNames | None = None
     ) -> Arrays | None:
         """Return nothing, likewise."""
         return None
 
-    def following(self, beside: Beside, step: str) -> str:
+    def following(self, beside: ReferenceNames, step: str) -> str:
         """Return nothing: what follows a Cell is code."""
         return ""
 

@@ -32,7 +32,7 @@ from triport.publishing.compared import check_report, reference_runner
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import appearing, check_free
 from triport.publishing.licenses import license_notes, license_of
-from triport.publishing.outcome import Published, PublishError
+from triport.publishing.outcome import PublishedFolder, PublishError
 from triport.publishing.rules import LONGEST_LINE
 from triport.reference_models.errors import listed
 from triport.reference_models.network import Arrays
@@ -63,7 +63,7 @@ def publish_network(
     *,
     license: str,
     progress: Progress = lambda step: None,
-) -> Published:
+) -> PublishedFolder:
     """Make the folder `output` of a network of one's own, complete and verified, or nothing.
 
     Args:
@@ -83,8 +83,7 @@ def publish_network(
     prepare()
     progress(f"building {networks[0].text}")
     weights = None if isinstance(networks[0], NetFile) else str(source)
-    subject = net_subject(own.nets, own.inputs, weights, own.names)
-    checkpoint = opened(source)
+    subject, checkpoint = net_subject(own.nets, own.inputs, weights, own.names), opened(source)
     loaded = load_nets(subject, _SEED)
     said = {
         "license": license,
@@ -103,7 +102,7 @@ def publish_network(
         report, reference, feed = _parity(loaded, folder, progress)
         check_report(str(source), report, _NO_TORCH if report.pairs[0].reference == WITHOUT_TORCH else "")
         progress("writing the card and the manifest")
-        titles = [_title(one) for one in networks]
+        titles = list(map(_title, networks))
         values: dict[str, Any] = {
             **_of_triport(loaded, titles),
             **said,
@@ -115,7 +114,8 @@ def publish_network(
         }
         write_sample(folder, feed, reference, values)
         content = finished(folder, values)
-    return Published(output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values)))
+    parsed, digest = manifest.parsed(content), manifest.digest_of(content)
+    return PublishedFolder(output, parsed, digest, tuple(_notes(values)))
 
 
 def _readable(

@@ -14,7 +14,7 @@ from triport.parity.candidates import GIVEN_FILE
 from triport.parity.judge.comparison import compare_outputs
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.onnx import OnnxRunner
-from triport.publishing.form import Found, ran
+from triport.publishing.form import CheckResult, ran
 from triport.reference_models.network import Arrays, Input, Network
 
 from .files import SAMPLE_FILE
@@ -84,19 +84,19 @@ def samples_run(
     runtimes: Sequence[str],
     device: str,
     progress: Callable[[str], None],
-) -> Iterator[Found]:
+) -> Iterator[CheckResult]:
     """Yield what the graph computes of the sample; what needs the publisher's code is not run, and said."""
     for net in values["nets"]:
         if net["runtime"] in runtimes and net["file"] != MODEL_FILE:
             why = f"needs {net['net']}, the publisher's own network, which verify never runs"
-            yield Found(f"sample: {net['file']}", "not run", why)
+            yield CheckResult(f"sample: {net['file']}", "not run", why)
     if "onnx" not in runtimes:
         return
     progress(f"running {MODEL_FILE}")
     yield ran(MODEL_FILE, lambda: _compared(folder, values, device))
 
 
-def _compared(folder: Path, values: Mapping[str, Any], device: str) -> Found:
+def _compared(folder: Path, values: Mapping[str, Any], device: str) -> CheckResult:
     """Return whether the graph computes the sample's outputs."""
     version = runtime_called("onnx").framework().__version__
     inputs, expected = read_sample(folder)
@@ -112,4 +112,4 @@ def _compared(folder: Path, values: Mapping[str, Any], device: str) -> Found:
     wrong = [output for output, one in found.items() if not one.passed]
     problems = (f"{MODEL_FILE}: the sample's {', '.join(map(short, wrong))} differ: {detail}",)
     status = "failed" if wrong else "passed"
-    return Found(f"sample: {MODEL_FILE}", status, detail, problems if wrong else ())
+    return CheckResult(f"sample: {MODEL_FILE}", status, detail, problems if wrong else ())

@@ -12,7 +12,7 @@ from triport.converters.networks.factories import make
 from triport.converters.networks.given import Given
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.published import MODEL_FILE
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.publishing.folder import MINDSPORE_FILE
 from triport.publishing.outcome import NotPublishableError
 
@@ -74,7 +74,7 @@ def _of_module(
 
     realisation = loaded.network.realisations["pytorch"]
     module = with_values(realisation.build(), realisation.names, loaded.parameters)
-    request = Request(to="onnx", output=folder / MODEL_FILE, inputs=tuple(specs))
+    request = ConvertRequest(to="onnx", output=folder / MODEL_FILE, inputs=tuple(specs))
     return convert_module(module, net.name, request, progress)
 
 

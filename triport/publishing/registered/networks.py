@@ -18,7 +18,7 @@ _DEFINITIONS = "triport.reference_models"
 _FRAMEWORK = {"pytorch": ("torch", "PyTorch"), "mindspore": ("mindspore", "MindSpore")}
 
 
-class NetworkError(TriportError):
+class DefinitionError(TriportError):
     """A definition cannot be made into one file: a fault of triport's."""
 
 
@@ -45,7 +45,7 @@ def standalone(spec: ModelSpec, runtime: str, num_classes: int, version: str) ->
         version: triport's, for the docstring.
 
     Raises:
-        NetworkError: two of the files that it is made of use one name for two things.
+        DefinitionError: two of the files that it is made of use one name for two things.
     """
     suffix, framework = _FRAMEWORK[runtime]
     family = f"{_DEFINITIONS}.{spec.family}"
@@ -64,7 +64,9 @@ def standalone(spec: ModelSpec, runtime: str, num_classes: int, version: str) ->
             if origin in modules:
                 waiting.append((origin, name))
             elif origin.startswith(_DEFINITIONS):
-                raise NetworkError(f"{module} takes {name} from {origin}, which is not part of a definition")
+                raise DefinitionError(
+                    f"{module} takes {name} from {origin}, which is not part of a definition"
+                )
             else:
                 imports[name] = _import_line(node, name)
             continue
@@ -92,7 +94,7 @@ def standalone(spec: ModelSpec, runtime: str, num_classes: int, version: str) ->
 def _read(name: str) -> _Module:
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
-        raise NetworkError(f"{name} has no source file")
+        raise DefinitionError(f"{name} has no source file")
     text = Path(found.origin).read_text(encoding="utf-8")
     statements: dict[str, ast.stmt] = {}
     for node in ast.parse(text).body:
@@ -129,10 +131,10 @@ def _import_line(node: ast.Import | ast.ImportFrom, name: str) -> str:
 
 
 def _check_apart(spec: ModelSpec, needed: dict[str, dict[str, ast.stmt]]) -> None:
-    """Raise NetworkError if two modules bind one name, which one file cannot."""
+    """Raise DefinitionError if two modules bind one name, which one file cannot."""
     seen: dict[str, str] = {}
     for module, statements in needed.items():
         for name in statements:
             if name in seen:
-                raise NetworkError(f"{spec.name}: both {seen[name]} and {module} define {name}")
+                raise DefinitionError(f"{spec.name}: both {seen[name]} and {module} define {name}")
             seen[name] = module

@@ -25,7 +25,7 @@ class OriginError(TriportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class WeightsOrigin:
     """Where weights come from.
 
     Attributes:
@@ -43,7 +43,7 @@ class Origin:
     stated_by: str
 
 
-def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None) -> Origin:
+def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None) -> WeightsOrigin:
     """Return where a source comes from.
 
     Names and shapes prove nothing, nor does what the user says: only the file's hash.
@@ -75,7 +75,7 @@ def origin_of(checkpoint: Checkpoint, found: Fit, sha256: str, name: str | None)
             f"{said}: its images are {preprocess.crop_px} px, and the "
             f"graph of {spec.name} here takes {spec.input_size_px} px: it cannot be published with them"
         )
-    return Origin(weights, known.proof if known else None, named, preprocess, stated_by)
+    return WeightsOrigin(weights, known.proof if known else None, named, preprocess, stated_by)
 
 
 def _preprocessing(

@@ -79,7 +79,7 @@ def round_trip(source: Path, file: Path) -> dict[str, Any]:
     return {"file": file.name, "tensors": done.tensors, "result": "bit-equal"}
 
 
-class Proof(NamedTuple):
+class ParityProof(NamedTuple):
     """What the manifest says of parity, and its sample."""
 
     entry: dict[str, Any]
@@ -93,7 +93,7 @@ def parity_of(
     folder: Path,
     source: str,
     progress: Callable[[str], None],
-) -> Proof:
+) -> ParityProof:
     """Run the files in every runtime that is installed; what is not is named in the manifest.
 
     Raises:
@@ -128,4 +128,4 @@ def parity_of(
     # the sample may differ by as much as both images, in absolute terms
     of_sample = report.pairs[0].comparison.tolerance * largest / float(np.abs(reference[0]).max())
     sample = sample_entry(pixels, reference[0], of_sample, report.pairs[0].reference)
-    return Proof(parity_entry(report, largest, not_run), sample)
+    return ParityProof(parity_entry(report, largest, not_run), sample)

@@ -17,14 +17,14 @@ from triport.converters.identification.published_weights import why_not
 from triport.converters.names import get_dialect, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
-from triport.converters.request import Request
+from triport.converters.request import ConvertRequest
 from triport.converters.statements.preparation import Preparation
 from triport.converters.versions.installed import installed_versions
 from triport.publishing import manifest
 from triport.publishing.finishing import date_given, finished
 from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE, appearing, check_free
 from triport.publishing.licenses import license_notes, license_of
-from triport.publishing.outcome import Published
+from triport.publishing.outcome import PublishedFolder
 from triport.reference_models.program import program
 from triport.reference_models.spec import Dialect, Runtime, get_model
 from triport.version import __version__
@@ -33,7 +33,7 @@ from .files import OPTIMIZED_FILE, dialect_file
 from .ledger import ledger_of
 from .measured import measured_figures
 from .origin import (
-    Origin,
+    WeightsOrigin,
     classes_stated_by,
     figures_of_publisher,
     origin_of,
@@ -55,7 +55,7 @@ def publish(
     classes: Path | None = None,
     accuracy: Sequence[str] = (),
     progress: Progress = lambda step: None,
-) -> Published:
+) -> PublishedFolder:
     """Make the folder `output`, complete and verified, or nothing.
 
     Args:
@@ -101,13 +101,13 @@ def publish(
             "names": ledger_of(checkpoint, found, {**_files_of(found), **extra}),
         }
         content = finished(folder, values)
-    return Published(
+    return PublishedFolder(
         output, manifest.parsed(content), manifest.digest_of(content), tuple(_notes(values, classes))
     )
 
 
 def _figures(
-    found: Fit, origin: Origin, accuracy: Sequence[str], sha256: str, date: str | None
+    found: Fit, origin: WeightsOrigin, accuracy: Sequence[str], sha256: str, date: str | None
 ) -> list[dict[str, Any]]:
     """Return the published accuracies of the weights, and those that were measured."""
     figures = list(figures_of_publisher(found.spec, origin.weights))
@@ -130,7 +130,7 @@ def _of_triport() -> dict[str, Any]:
     return {"schema": manifest.SCHEMA, "triport": __version__, "versions": installed_versions()}
 
 
-def _of_model(found: Fit, origin: Origin, classes: Path | None) -> dict[str, Any]:
+def _of_model(found: Fit, origin: WeightsOrigin, classes: Path | None) -> dict[str, Any]:
     """Return what the manifest says of the model and its classes, and which published weights these are."""
     spec = found.spec
     return {
@@ -148,7 +148,7 @@ def _of_model(found: Fit, origin: Origin, classes: Path | None) -> dict[str, Any
 def _of_source(
     checkpoint: Checkpoint,
     found: Fit,
-    origin: Origin,
+    origin: WeightsOrigin,
     sha256: str,
     dropped: Sequence[tuple[str, str]],
 ) -> dict[str, Any]:
@@ -207,7 +207,7 @@ def _convert(
     round_trips = []
     for name, runtime, names in files:
         output = folder / name
-        request = Request(to=runtime, output=output, model=model, dialect=names, prepared=prepared)
+        request = ConvertRequest(to=runtime, output=output, model=model, dialect=names, prepared=prepared)
         done = convert(source, request, progress)
         if name == PYTORCH_FILE:
             dropped = done.dropped

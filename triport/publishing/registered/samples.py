@@ -15,7 +15,7 @@ from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.parity.batches import random_batch
 from triport.parity.judge.comparison import compare
 from triport.publishing.folder import MINDSPORE_FILE, PYTORCH_FILE
-from triport.publishing.form import Found, ran
+from triport.publishing.form import CheckResult, ran
 from triport.reference_models.spec import RUNTIMES, get_model
 
 from .files import OPTIMIZED_FILE
@@ -40,7 +40,7 @@ class _Sample:
     seed: int
     first: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def found(self, path: Path, runtime: str, model: str, device: str) -> Found:
+    def found(self, path: Path, runtime: str, model: str, device: str) -> CheckResult:
         """Run a file, and return whether it computes the sample's logits and what the first file does."""
         logits, version = run(runtime, path, model, device, self.images)
         found = compare(self.expected, logits[:1], self.tolerance)
@@ -56,7 +56,9 @@ class _Sample:
         # a file that is wrong on the sample says nothing of the others
         if not self.first and not problems:
             self.first[path.name] = logits[1:]
-        return Found(f"sample: {path.name}", "failed" if problems else "passed", detail, tuple(problems))
+        return CheckResult(
+            f"sample: {path.name}", "failed" if problems else "passed", detail, tuple(problems)
+        )
 
 
 def samples_run(
@@ -65,7 +67,7 @@ def samples_run(
     runtimes: Sequence[str],
     device: str,
     progress: Callable[[str], None],
-) -> Iterator[Found]:
+) -> Iterator[CheckResult]:
     """Yield one result a runtime and file.
 
     The sample's logits must be the manifest's. A forged graph can know the sample, so every file also
@@ -78,7 +80,7 @@ def samples_run(
         seed = secrets.randbelow(2**32)
         both = np.concatenate([images, random_batch(get_model(values["model"]), 1, seed)])
     except (ValueError, KeyError) as error:
-        yield Found("sample", "failed", "", (f"{MANIFEST}: its sample cannot be read: {error}",))
+        yield CheckResult("sample", "failed", "", (f"{MANIFEST}: its sample cannot be read: {error}",))
         return
     apart = 2 * max(float(pair["tolerance"]) for pair in values["parity"]["pairs"])
     sample = _Sample(both, expected, float(values["sample"]["tolerance"]), apart, seed)

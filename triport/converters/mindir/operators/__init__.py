@@ -19,7 +19,7 @@ Convert = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class MindirOperator:
     """How to convert one primitive, and what of it cannot be.
 
     `in_place` is the input whose storage the primitive overwrites with its result; a view shares
@@ -42,7 +42,7 @@ class Operator:
     differs: str = ""
 
 
-_REGISTRY: dict[str, Operator] = {}
+_REGISTRY: dict[str, MindirOperator] = {}
 
 
 def mindir_operator(
@@ -56,7 +56,7 @@ def mindir_operator(
 ) -> Callable[[Convert], Convert]:
     """Register the function as the converter of the named MindIR primitives.
 
-    See `Operator`; `differs` is for all of them, or for each that it names.
+    See `MindirOperator`; `differs` is for all of them, or for each that it names.
     """
 
     def register(convert: Convert) -> Convert:
@@ -64,7 +64,7 @@ def mindir_operator(
             known = _REGISTRY.get(primitive)
             if known is not None:
                 raise ValueError(f"{primitive} is converted in both {known.module} and {convert.__module__}")
-            _REGISTRY[primitive] = Operator(
+            _REGISTRY[primitive] = MindirOperator(
                 primitive,
                 convert,
                 convert.__module__,
@@ -81,7 +81,7 @@ def mindir_operator(
 
 
 @cache
-def load_operators() -> dict[str, Operator]:
+def load_operators() -> dict[str, MindirOperator]:
     """Import every file of this folder and return the operators by primitive name."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")

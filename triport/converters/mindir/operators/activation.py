@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.call import MindirCall
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -31,37 +31,37 @@ IN_PLACE = {"InplaceReLU": "Relu", "InplaceSigmoid": "Sigmoid", "InplaceTanh": "
 
 
 @mindir_operator(*IN_ONNX, differs={"ReLU": NAN_ZERO, "Softplus": SOFTPLUS_OF_NAN})
-def activation(call: Call, builder: Builder) -> Value:
+def activation(call: MindirCall, builder: Builder) -> TypedValue:
     """Convert what both have, under one spelling or another."""
     return builder.add(IN_ONNX[call.primitive], [call.tensor(0)])
 
 
 @mindir_operator(*IN_PLACE, in_place=0)
-def activation_in_place(call: Call, builder: Builder) -> Value:
+def activation_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the operand."""
     return builder.add(IN_PLACE[call.primitive], [call.tensor(0)])
 
 
 @mindir_operator("ReLU6", differs=NAN_ZERO)
-def relu6(call: Call, builder: Builder) -> Value:
+def relu6(call: MindirCall, builder: Builder) -> TypedValue:
     """Clip to 0..6."""
     return _clip(builder, call.tensor(0), 0, 6)
 
 
 @mindir_operator("ClampScalar", "Hardtanh", differs=NAN_CLIPPED)
-def clamp(call: Call, builder: Builder) -> Value:
+def clamp(call: MindirCall, builder: Builder) -> TypedValue:
     """Clip to two numbers, either of which may be None."""
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))
 
 
 @mindir_operator("InplaceClampScalar", "InplaceHardtanh", in_place=0)
-def clamp_in_place(call: Call, builder: Builder) -> Value:
+def clamp_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the operand."""
     return _clip(builder, call.tensor(0), call.constant(1), call.constant(2))
 
 
 @mindir_operator("ClampTensor", differs=NAN_CLIPPED)
-def clamp_by_tensors(call: Call, builder: Builder) -> Value:
+def clamp_by_tensors(call: MindirCall, builder: Builder) -> TypedValue:
     """Clip to two tensors, either of which may be None."""
     x = call.tensor(0)
     if call.entry(1) is not None:
@@ -71,7 +71,7 @@ def clamp_by_tensors(call: Call, builder: Builder) -> Value:
     return x
 
 
-def _clip(builder: Builder, x: Value, low: float | None, high: float | None) -> Value:
+def _clip(builder: Builder, x: TypedValue, low: float | None, high: float | None) -> TypedValue:
     if low is not None and high is not None:
         return builder.add("Clip", [x, builder.scalar(low, x), builder.scalar(high, x)])
     # without a bound, Clip has the largest number for one, and makes it of inf
@@ -81,30 +81,30 @@ def _clip(builder: Builder, x: Value, low: float | None, high: float | None) -> 
 
 
 @mindir_operator("SiLU")
-def silu(call: Call, builder: Builder) -> Value:
+def silu(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply by the sigmoid."""
     return _silu(call, builder)
 
 
 @mindir_operator("InplaceSiLU", in_place=0)
-def silu_in_place(call: Call, builder: Builder) -> Value:
+def silu_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the operand."""
     return _silu(call, builder)
 
 
-def _silu(call: Call, builder: Builder) -> Value:
+def _silu(call: MindirCall, builder: Builder) -> TypedValue:
     x = call.tensor(0)
     return builder.add("Mul", [x, builder.add("Sigmoid", [x])])
 
 
 @mindir_operator("HSigmoid")
-def hard_sigmoid(call: Call, builder: Builder) -> Value:
+def hard_sigmoid(call: MindirCall, builder: Builder) -> TypedValue:
     """Return clip(x / 6 + 0.5, 0, 1)."""
     return builder.add("HardSigmoid", [call.tensor(0)], alpha=1 / 6, beta=0.5)
 
 
 @mindir_operator("HSwish", differs="-inf: 0, and NaN in ONNX Runtime")
-def hard_swish(call: Call, builder: Builder) -> Value:
+def hard_swish(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x * clip(x / 6 + 0.5, 0, 1); ONNX has an operator for it from opset 14 on."""
     x = call.tensor(0)
     if builder.opset >= 14:
@@ -113,13 +113,13 @@ def hard_swish(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("GeLU")
-def gelu(call: Call, builder: Builder) -> Value:
+def gelu(call: MindirCall, builder: Builder) -> TypedValue:
     """Gaussian error linear unit, by way of tanh, as MindSpore's kernels do."""
     return _gelu_by_tanh(call.tensor(0), builder)
 
 
 @mindir_operator("GeluExt", takes={"approximate": (0, 1, "none", "tanh")})
-def gelu_ext(call: Call, builder: Builder) -> Value:
+def gelu_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Gaussian error linear unit, exact or by way of tanh."""
     approximate = call.constant(1)
     call.require("approximate", approximate)
@@ -133,7 +133,7 @@ def gelu_ext(call: Call, builder: Builder) -> Value:
     return builder.add("Mul", [y, builder.scalar(0.5, x)])
 
 
-def _gelu_by_tanh(x: Value, builder: Builder) -> Value:
+def _gelu_by_tanh(x: TypedValue, builder: Builder) -> TypedValue:
     """Return x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))), in a form that runtimes fuse."""
     if builder.opset >= 20:
         return builder.add("Gelu", [x], approximate="tanh")
@@ -144,7 +144,7 @@ def _gelu_by_tanh(x: Value, builder: Builder) -> Value:
 
 
 @mindir_operator("FastGeLU", differs="inf: NaN, and inf in the file")
-def fast_gelu(call: Call, builder: Builder) -> Value:
+def fast_gelu(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x * sigmoid(1.702 x)."""
     x = call.tensor(0)
     scaled = builder.add("Mul", [x, builder.scalar(1.702, x)])
@@ -152,25 +152,25 @@ def fast_gelu(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Elu", "EluExt")
-def elu(call: Call, builder: Builder) -> Value:
+def elu(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x, or alpha * (exp(x) - 1) below zero."""
     return builder.add("Elu", [call.tensor(0)], alpha=float(call.constant(1)))
 
 
 @mindir_operator("InplaceElu", in_place=0)
-def elu_in_place(call: Call, builder: Builder) -> Value:
+def elu_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the operand."""
     return builder.add("Elu", [call.tensor(0)], alpha=float(call.constant(1)))
 
 
 @mindir_operator("SeLU", "SeLUExt")
-def selu(call: Call, builder: Builder) -> Value:
+def selu(call: MindirCall, builder: Builder) -> TypedValue:
     """Scaled exponential linear unit, with the usual constants."""
     return builder.add("Selu", [call.tensor(0)])
 
 
 @mindir_operator("CeLU")
-def celu(call: Call, builder: Builder) -> Value:
+def celu(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x, or alpha * (exp(x / alpha) - 1) below zero."""
     x, alpha = call.tensor(0), float(call.constant(1))
     if builder.opset >= 12:
@@ -180,13 +180,13 @@ def celu(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LeakyReLUExt")
-def leaky_relu(call: Call, builder: Builder) -> Value:
+def leaky_relu(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x, or a small multiple of it below zero."""
     return builder.add("LeakyRelu", [call.tensor(0)], alpha=float(call.constant(1)))
 
 
 @mindir_operator("PReLU")
-def prelu(call: Call, builder: Builder) -> Value:
+def prelu(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x, or a learnt multiple of it, by channel, below zero."""
     x, slope = call.tensor(0), call.tensor(1)
     if len(x.shape) > 2 and slope.shape != (1,):
@@ -195,7 +195,7 @@ def prelu(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Mish", "MishExt", differs="above 50: NaN, and x in the file")
-def mish(call: Call, builder: Builder) -> Value:
+def mish(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x * tanh(log(1 + exp(x))); ONNX has an operator for it from opset 18 on."""
     x = call.tensor(0)
     if builder.opset >= 18:
@@ -204,7 +204,7 @@ def mish(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("SoftplusExt", refuses=(LOW_THRESHOLD,), differs=SOFTPLUS_OF_NAN)
-def softplus_ext(call: Call, builder: Builder) -> Value:
+def softplus_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Return log(1 + exp(beta x)) / beta; above the threshold both are x in float32."""
     x, beta, threshold = call.tensor(0), call.constant(1), call.constant(2)
     if threshold < 15:
@@ -216,7 +216,7 @@ def softplus_ext(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LogSigmoid", differs="below -88: -inf, and x in the file")
-def log_sigmoid(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
+def log_sigmoid(call: MindirCall, builder: Builder) -> TypedValue | tuple[TypedValue | None, ...]:
     """Return log(sigmoid(x)) as -softplus(-x), which does not overflow."""
     x = call.tensor(0)
     y = builder.unary("Neg", builder.unary("Softplus", builder.unary("Neg", x)))
@@ -224,38 +224,38 @@ def log_sigmoid(call: Call, builder: Builder) -> Value | tuple[Value | None, ...
 
 
 @mindir_operator("HShrink")
-def hard_shrink(call: Call, builder: Builder) -> Value:
+def hard_shrink(call: MindirCall, builder: Builder) -> TypedValue:
     """Set what is near zero to zero."""
     return builder.add("Shrink", [call.tensor(0)], lambd=float(call.constant(1)), bias=0.0)
 
 
 @mindir_operator("SoftShrink")
-def soft_shrink(call: Call, builder: Builder) -> Value:
+def soft_shrink(call: MindirCall, builder: Builder) -> TypedValue:
     """Move everything towards zero, as far as zero."""
     bound = float(call.constant(1))
     return builder.add("Shrink", [call.tensor(0)], lambd=bound, bias=bound)
 
 
 @mindir_operator("Threshold")
-def threshold(call: Call, builder: Builder) -> Value:
+def threshold(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace what is not above the threshold."""
     return _threshold(call, builder)
 
 
 @mindir_operator("InplaceThreshold", in_place=0)
-def threshold_in_place(call: Call, builder: Builder) -> Value:
+def threshold_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the operand."""
     return _threshold(call, builder)
 
 
-def _threshold(call: Call, builder: Builder) -> Value:
+def _threshold(call: MindirCall, builder: Builder) -> TypedValue:
     x = call.tensor(0)
     above = builder.compare("Greater", x, builder.scalar(call.constant(1), x))
     return builder.add("Where", [above, x, builder.scalar(call.constant(2), x)])
 
 
 @mindir_operator("GLU")
-def gated_linear_unit(call: Call, builder: Builder) -> Value:
+def gated_linear_unit(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply the first half along an axis by the sigmoid of the second."""
     x = call.tensor(0)
     (axis,) = call.axes(1, len(x.shape))
@@ -272,7 +272,7 @@ def gated_linear_unit(call: Call, builder: Builder) -> Value:
     refuses=(MANY_AXES,),
     differs=NO_NUMBERS,
 )
-def softmax(call: Call, builder: Builder) -> Value:
+def softmax(call: MindirCall, builder: Builder) -> TypedValue:
     """Softmax or its logarithm over one axis, given as a number or a tuple of one."""
     x = call.tensor(0)
     axes = call.axes(1, len(x.shape))

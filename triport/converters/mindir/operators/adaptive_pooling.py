@@ -5,28 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
 
 @mindir_operator("AdaptiveAvgPool2D", "AdaptiveAvgPool3D")
-def adaptive_avg_pool(call: Call, builder: Builder) -> Value:
+def adaptive_avg_pool(call: MindirCall, builder: Builder) -> TypedValue:
     """Average down to a given size; -1 keeps the size."""
     call.ignore("output_size", why="the result has it")
     return _adaptive_avg_pool(call, builder)
 
 
 @mindir_operator("AdaptiveAvgPool1D", "AdaptiveAvgPool2DExt", "AdaptiveAvgPool3DExt")
-def adaptive_avg_pool_ext(call: Call, builder: Builder) -> Value:
+def adaptive_avg_pool_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Average down to a given size, as `mint` does."""
     call.constant(1)  # the size, which the result has
     return _adaptive_avg_pool(call, builder)
 
 
-def _adaptive_avg_pool(call: Call, builder: Builder) -> Value:
+def _adaptive_avg_pool(call: MindirCall, builder: Builder) -> TypedValue:
     x = call.tensor(0)
     spatial = _spatial_axes(call)
     before, after = ([shape[axis] for axis in spatial] for shape in (x.shape, call.type.shape))
@@ -58,7 +58,7 @@ def _adaptive_avg_pool(call: Call, builder: Builder) -> Value:
     return x
 
 
-def _spatial_axes(call: Call) -> list[int]:
+def _spatial_axes(call: MindirCall) -> list[int]:
     """Return the axes that a pool runs over; the primitive's name says how many."""
     (count,) = (int(letter) for letter in call.primitive if letter.isdigit())
     rank = len(call.tensor(0).shape)
@@ -80,7 +80,7 @@ def _adaptive_windows(before: int, after: int) -> list[tuple[int, int]]:
 
 
 @mindir_operator("AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D")
-def adaptive_max_pool(call: Call, builder: Builder) -> Value | tuple[Value | None, ...]:
+def adaptive_max_pool(call: MindirCall, builder: Builder) -> TypedValue | tuple[TypedValue | None, ...]:
     """Take maxima, as many as are asked for; where they were found is not converted."""
     if call.num_inputs > 1:
         call.constant(1)  # the size, which the result has
@@ -100,7 +100,7 @@ def adaptive_max_pool(call: Call, builder: Builder) -> Value | tuple[Value | Non
     return (x, None) if isinstance(call.node.type, tuple) else x
 
 
-def _adaptive_max(builder: Builder, x: Value, axis: int, before: int, after: int) -> Value:
+def _adaptive_max(builder: Builder, x: TypedValue, axis: int, before: int, after: int) -> TypedValue:
     """Gather windows of unequal size along a new axis, their last element repeated, and reduce it."""
     if before == after:
         return x

@@ -10,9 +10,9 @@ import onnx
 from onnx import helper
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -75,7 +75,9 @@ DIFFERS = {
 DIFFERS["PowTensorScalar"] = DIFFERS["Pow"]
 
 
-def read_operands(call: Call, builder: Builder, elem_type: int | None = None) -> tuple[Value, Value]:
+def read_operands(
+    call: MindirCall, builder: Builder, elem_type: int | None = None
+) -> tuple[TypedValue, TypedValue]:
     """Return both operands in one element type: the given one, or the wider of theirs.
 
     A plain number takes the other's.
@@ -99,7 +101,7 @@ def read_operands(call: Call, builder: Builder, elem_type: int | None = None) ->
     return x, y
 
 
-def _calculate(call: Call, builder: Builder) -> Value:
+def _calculate(call: MindirCall, builder: Builder) -> TypedValue:
     x, y = read_operands(call, builder, call.type.elem_type)
     if call.primitive in IN_ONNX:
         return builder.add(IN_ONNX[call.primitive], [x, y])
@@ -114,23 +116,23 @@ def _calculate(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator(*(name for name in PRIMITIVES if name not in IN_PLACE), differs=DIFFERS)
-def calculate(call: Call, builder: Builder) -> Value:
+def calculate(call: MindirCall, builder: Builder) -> TypedValue:
     """Add, subtract, multiply or divide, with broadcasting."""
     return _calculate(call, builder)
 
 
 @mindir_operator(*IN_PLACE, in_place=0, differs=DIFFERS)
-def calculate_in_place(call: Call, builder: Builder) -> Value:
+def calculate_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the first operand."""
     return _calculate(call, builder)
 
 
-def is_float(value: Value) -> bool:
+def is_float(value: TypedValue) -> bool:
     """Return whether a value is of floating-point numbers, or of truth values."""
     return helper.tensor_dtype_to_np_dtype(value.type.elem_type).kind not in "iu"
 
 
-def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
+def _floor_divide(builder: Builder, x: TypedValue, y: TypedValue) -> TypedValue:
     if is_float(x):
         whole, _ = _floor_quotient(builder, x, y)
         return builder.cast(whole, x.type.elem_type)
@@ -145,11 +147,11 @@ def _floor_divide(builder: Builder, x: Value, y: Value) -> Value:
     return builder.binary("Sub", builder.binary("Div", x, y), one_less)
 
 
-def _sign(builder: Builder, x: Value) -> Value:
+def _sign(builder: Builder, x: TypedValue) -> TypedValue:
     return builder.unary("Sign", x)
 
 
-def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
+def _floor_remainder(builder: Builder, x: TypedValue, y: TypedValue) -> TypedValue:
     if not is_float(x):
         return builder.add("Mod", [x, y])
     whole, (wide_x, wide_y) = _floor_quotient(builder, x, y)
@@ -157,7 +159,9 @@ def _floor_remainder(builder: Builder, x: Value, y: Value) -> Value:
     return builder.cast(rest, x.type.elem_type)
 
 
-def _floor_quotient(builder: Builder, x: Value, y: Value) -> tuple[Value, tuple[Value, Value]]:
+def _floor_quotient(
+    builder: Builder, x: TypedValue, y: TypedValue
+) -> tuple[TypedValue, tuple[TypedValue, TypedValue]]:
     """Return the quotient rounded down, and both operands, in float64.
 
     As MindSpore does: in float32, 3 / 0.3 rounds up to 10, and the exact quotient is below it.
@@ -177,7 +181,7 @@ def _floor_quotient(builder: Builder, x: Value, y: Value) -> tuple[Value, tuple[
         f"{INT64}",
     },
 )
-def remainder(call: Call, builder: Builder) -> Value:
+def remainder(call: MindirCall, builder: Builder) -> TypedValue:
     """Return what is left of a division that rounds towards zero."""
     return builder.add("Mod", [*read_operands(call, builder, call.type.elem_type)], fmod=1)
 
@@ -188,7 +192,7 @@ def remainder(call: Call, builder: Builder) -> Value:
     takes={"rounding_mode": (1, 2, "floor", "trunc")},
     differs=f"{BY_ZERO}; {LARGE_WHOLE}",
 )
-def divide_and_round(call: Call, builder: Builder) -> Value:
+def divide_and_round(call: MindirCall, builder: Builder) -> TypedValue:
     """Divide and round: not at all, down, or towards zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
     rounding: Any = call.constant(2)
@@ -204,7 +208,7 @@ def divide_and_round(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("DivNoNan")
-def divide_without_nan(call: Call, builder: Builder) -> Value:
+def divide_without_nan(call: MindirCall, builder: Builder) -> TypedValue:
     """Divide, and return zero where the divisor is zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
     zero = builder.scalar(0, y)
@@ -212,7 +216,7 @@ def divide_without_nan(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("AddN")
-def add_up(call: Call, builder: Builder) -> Value:
+def add_up(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up any number of tensors."""
     total, *others = call.tensors(0)
     call.ignore("n", "N", "num", why="the number of tensors")
@@ -222,7 +226,7 @@ def add_up(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Lerp")
-def interpolate(call: Call, builder: Builder) -> Value:
+def interpolate(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x + weight * (y - x)."""
     x, y = call.tensor(0), call.tensor(1)
     way = builder.binary("Sub", y, x)
@@ -236,7 +240,7 @@ def interpolate(call: Call, builder: Builder) -> Value:
     "AddcdivExt",
     differs={"Addcdiv": BY_ZERO},
 )
-def add_scaled_product(call: Call, builder: Builder) -> Value:
+def add_scaled_product(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x + value * a * b, or x + value * a / b."""
     x, a, b = (call.tensor(index) for index in range(3))
     op_type = "Mul" if call.primitive.startswith("Addcmul") else "Div"
@@ -246,7 +250,7 @@ def add_scaled_product(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("InplaceCopy", in_place=0)
-def copy_in_place(call: Call, builder: Builder) -> Value:
+def copy_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Overwrite a tensor with another one."""
     call.entry(0)
     for index in range(2, call.num_inputs):
@@ -263,7 +267,7 @@ def copy_in_place(call: Call, builder: Builder) -> Value:
     "XLogYScalarSelf",
     differs="0 and no positive finite y: NaN, and 0 in the file, as MindSpore's documentation says",
 )
-def multiply_by_logarithm(call: Call, builder: Builder) -> Value:
+def multiply_by_logarithm(call: MindirCall, builder: Builder) -> TypedValue:
     """Return x * log(y), and zero where x is zero."""
     x, y = read_operands(call, builder, call.type.elem_type)
     zero = builder.scalar(0, x)
@@ -272,7 +276,7 @@ def multiply_by_logarithm(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LogAddExp")
-def logarithm_of_sum(call: Call, builder: Builder) -> Value:
+def logarithm_of_sum(call: MindirCall, builder: Builder) -> TypedValue:
     """Return log(exp(x) + exp(y)), without overflow."""
     x, y = read_operands(call, builder, call.type.elem_type)
     distance = builder.add("Neg", [builder.add("Abs", [builder.add("Sub", [x, y])])])
@@ -281,7 +285,7 @@ def logarithm_of_sum(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LogAddExp2")
-def logarithm_of_sum_of_twos(call: Call, builder: Builder) -> Value:
+def logarithm_of_sum_of_twos(call: MindirCall, builder: Builder) -> TypedValue:
     """Return log2(2 ** x + 2 ** y), without overflow."""
     x, y = read_operands(call, builder, call.type.elem_type)
     distance = builder.add("Neg", [builder.add("Abs", [builder.add("Sub", [x, y])])])
@@ -291,7 +295,7 @@ def logarithm_of_sum_of_twos(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Atan2", "Atan2Ext", differs="two infinities: an angle, and NaN in the file")
-def angle_of_point(call: Call, builder: Builder) -> Value:
+def angle_of_point(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the angle of the point (x, y), between -pi and pi; the sign of a zero does not count."""
     y, x = read_operands(call, builder, call.type.elem_type)
     zero, pi, half = (builder.scalar(number, x) for number in (0, math.pi, math.pi / 2))
@@ -304,7 +308,7 @@ def angle_of_point(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("NanToNum")
-def nan_to_number(call: Call, builder: Builder) -> Value:
+def nan_to_number(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace what is not a number, and infinities."""
     x = call.tensor(0)
     dtype = helper.tensor_dtype_to_np_dtype(x.type.elem_type)
@@ -318,5 +322,5 @@ def nan_to_number(call: Call, builder: Builder) -> Value:
     return x
 
 
-def _boolean(x: Value) -> TensorType:
+def _boolean(x: TypedValue) -> TensorType:
     return TensorType(onnx.TensorProto.BOOL, x.shape)

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.index_box import find_box, keeps_batch
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -22,7 +22,7 @@ SOME_IMAGES = "it writes into some images of the batch; write into all, or use o
 
 
 @mindir_operator("TensorScatterUpdate")
-def tensor_scatter_update(call: Call, builder: Builder) -> Value:
+def tensor_scatter_update(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace slices; those at known places, for any batch size."""
     x, index, updates = call.tensor(0), call.tensor(1), call.tensor(2)
     known = builder.get_array(index)
@@ -35,7 +35,7 @@ def tensor_scatter_update(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("TensorCopySlices", refuses=(SOME_IMAGES,))
-def tensor_copy_slices(call: Call, builder: Builder) -> Value:
+def tensor_copy_slices(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace x[begin:end:strides] of the first axes."""
     x, updates = call.tensor(0), call.tensor(1)
     begin, end, strides = (call.constant(index) for index in range(2, 5))
@@ -48,7 +48,9 @@ def tensor_copy_slices(call: Call, builder: Builder) -> Value:
     return overwrite(builder, x, picks, updates)
 
 
-def overwrite(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], updates: Value) -> Value:
+def overwrite(
+    builder: Builder, x: TypedValue, picks: Mapping[int, Sequence[int]], updates: TypedValue
+) -> TypedValue:
     """Return x with the updates at the places picked along some axes, and everywhere along the others.
 
     The updates are as large as what they replace, or 1 along an axis; they may lack the first axes.
@@ -73,7 +75,7 @@ def overwrite(builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], up
     return builder.add("Where", [builder.constant(mask, onnx.TensorProto.BOOL), updates, x], x.type)
 
 
-def _shrink(builder: Builder, updates: Value) -> Value:
+def _shrink(builder: Builder, updates: TypedValue) -> TypedValue:
     """Return what was repeated to make the updates: their own size along such axes holds the traced batch."""
     updates = _unexpanded(builder, updates)
     array = builder.get_array(updates)
@@ -86,11 +88,13 @@ def _shrink(builder: Builder, updates: Value) -> Value:
     return builder.constant(array, updates.type.elem_type)
 
 
-def _unexpanded(builder: Builder, updates: Value) -> Value:
+def _unexpanded(builder: Builder, updates: TypedValue) -> TypedValue:
     return builder.get_operand(updates, "Expand") or updates
 
 
-def _arrange(builder: Builder, updates: Value, order: Sequence[int | None], spans: int, rank: int) -> Value:
+def _arrange(
+    builder: Builder, updates: TypedValue, order: Sequence[int | None], spans: int, rank: int
+) -> TypedValue:
     """Return the updates with their first axes, those of the indices, in the order of the axes of x.
 
     The indices have `spans` axes, x has `rank`; an axis of x along which none of them runs gets size 1.

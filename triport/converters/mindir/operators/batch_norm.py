@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.call import MindirCall
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -16,7 +16,7 @@ BY_BATCH = (
 
 
 @mindir_operator("BatchNorm", takes={"format": (0, 14, "NCHW", "NCDHW")}, refuses=(BY_BATCH,))
-def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def batch_norm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Normalise with the moving statistics; kept unfolded, so that all four parameters stay."""
     inputs = [call.tensor(index) for index in range(5)]
     if call.constant(5):
@@ -29,7 +29,7 @@ def batch_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 
 
 @mindir_operator("BatchNormExt", refuses=(BY_BATCH,))
-def batch_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def batch_norm_ext(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Do the same, as `mint` does; scale and bias may be None."""
     if call.constant(5) or call.entry(3) is None or call.entry(4) is None:
         raise call.unsupported(BY_BATCH)

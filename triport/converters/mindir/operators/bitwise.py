@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 from .arithmetic import read_operands
@@ -19,7 +19,7 @@ PRIMITIVES = [f"Bitwise{name}{kind}" for name in OPERATIONS for kind in ("", "Sc
 
 
 @mindir_operator(*PRIMITIVES, refuses=(BITS,))
-def bitwise(call: Call, builder: Builder) -> Value:
+def bitwise(call: MindirCall, builder: Builder) -> TypedValue:
     """Combine the bits of two tensors, or of a tensor and a number, or two truth values."""
     name = call.primitive.removesuffix("Scalar").removesuffix("Tensor")
     operands = read_operands(call, builder, call.type.elem_type)
@@ -34,7 +34,7 @@ def bitwise(call: Call, builder: Builder) -> Value:
     return builder.cast(builder.add(name.removeprefix("Bitwise"), truths, type_), call.type.elem_type)
 
 
-def _find_truth(builder: Builder, x: Value) -> Value | None:
+def _find_truth(builder: Builder, x: TypedValue) -> TypedValue | None:
     """Return the truth values that whole numbers were made of, None unless they are known to be 0 and 1."""
     array = builder.get_array(x)
     if array is not None:
@@ -47,7 +47,7 @@ def _find_truth(builder: Builder, x: Value) -> Value | None:
 
 
 @mindir_operator("BitwiseNot", refuses=(ALL_BITS,))
-def bitwise_not(call: Call, builder: Builder) -> Value:
+def bitwise_not(call: MindirCall, builder: Builder) -> TypedValue:
     """Turn every bit over, or a truth value."""
     x = call.tensor(0)
     if x.type.elem_type == onnx.TensorProto.BOOL:

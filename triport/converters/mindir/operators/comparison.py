@@ -7,8 +7,8 @@ import math
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.call import MindirCall
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 from .arithmetic import is_float, read_operands
@@ -27,44 +27,44 @@ LOGIC = {"LogicalAnd": "And", "LogicalOr": "Or", "LogicalXor": "Xor"}
 
 
 @mindir_operator(*COMPARISONS)
-def compare(call: Call, builder: Builder) -> Value:
+def compare(call: MindirCall, builder: Builder) -> TypedValue:
     """Compare two tensors, or a tensor and a number."""
     return builder.compare(COMPARISONS[call.primitive], *read_operands(call, builder))
 
 
 @mindir_operator("NotEqual")
-def not_equal(call: Call, builder: Builder) -> Value:
+def not_equal(call: MindirCall, builder: Builder) -> TypedValue:
     """Return where two tensors, or a tensor and a number, differ."""
     return builder.unary("Not", builder.compare("Equal", *read_operands(call, builder)))
 
 
 @mindir_operator(*LOGIC)
-def logic(call: Call, builder: Builder) -> Value:
+def logic(call: MindirCall, builder: Builder) -> TypedValue:
     """Combine two tensors of truth values."""
     operands = [builder.cast(call.tensor(index), onnx.TensorProto.BOOL) for index in range(2)]
     return builder.add(LOGIC[call.primitive], operands)
 
 
 @mindir_operator("Select")
-def select(call: Call, builder: Builder) -> Value:
+def select(call: MindirCall, builder: Builder) -> TypedValue:
     """Take elements of the first tensor where the condition holds, else of the second."""
     condition = builder.cast(call.tensor(0), onnx.TensorProto.BOOL)
     return _where(call, builder, condition, 1, 2)
 
 
 @mindir_operator("MaskedFill", "MaskedFillScalar")
-def masked_fill(call: Call, builder: Builder) -> Value:
+def masked_fill(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace what the mask marks by a number."""
     return _where(call, builder, builder.cast(call.tensor(1), onnx.TensorProto.BOOL), 2, 0)
 
 
 @mindir_operator("InplaceMaskedFillScalar", "InplaceMaskedFillTensor", in_place=0)
-def masked_fill_in_place(call: Call, builder: Builder) -> Value:
+def masked_fill_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the first operand."""
     return _where(call, builder, builder.cast(call.tensor(1), onnx.TensorProto.BOOL), 2, 0)
 
 
-def _where(call: Call, builder: Builder, condition: Value, true: int, false: int) -> Value:
+def _where(call: MindirCall, builder: Builder, condition: TypedValue, true: int, false: int) -> TypedValue:
     elem_type = call.type.elem_type
     values = [condition]
     for index in (true, false):
@@ -77,7 +77,7 @@ def _where(call: Call, builder: Builder, condition: Value, true: int, false: int
 
 
 @mindir_operator("IsClose")
-def is_close(call: Call, builder: Builder) -> Value:
+def is_close(call: MindirCall, builder: Builder) -> TypedValue:
     """Return where |x - y| is at most atol + rtol * |y|."""
     x, y = read_operands(call, builder)
     relative, absolute = call.constant(2), call.constant(3)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.call import MindirCall
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -22,7 +22,7 @@ TOO_SMALL = "the result of size {shape} is smaller than the convolution's"
 @mindir_operator(
     *("Conv2D", "Conv3D"), takes={**FORMATS, "pad_mode": (*PAD, *SAME, *VALID)}, refuses=(OTHER_RANK,)
 )
-def convolve(call: Call, builder: Builder) -> Value:
+def convolve(call: MindirCall, builder: Builder) -> TypedValue:
     """Convolve (N, C, H, W) with a (out, in / groups, height, width) kernel, or with one axis more.
 
     pad_mode "same" pads as TensorFlow does, the odd one at the end: SAME_UPPER, for any size.
@@ -53,7 +53,7 @@ def convolve(call: Call, builder: Builder) -> Value:
     return builder.add("Conv", [x, weight], **attributes)
 
 
-def _spatial(call: Call, name: str, rank: int) -> tuple[int, ...]:
+def _spatial(call: MindirCall, name: str, rank: int) -> tuple[int, ...]:
     """Return the last values of (height, width) or (1, 1, height, width)."""
     values = tuple(call.attribute(name))
     if len(values) not in (rank, rank + 2) or set(values[:-rank]) - {1}:
@@ -77,14 +77,14 @@ def _same_pads(
 
 
 @mindir_operator("Conv1DExt", "Conv2DExt", "Conv3DExt")
-def convolve_ext(call: Call, builder: Builder) -> Value:
+def convolve_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Convolve as `mint` does; the bias may be None."""
     strides, pads, dilations, group = (call.constant(index) for index in range(3, 7))
     return _convolve_ext(call, builder, strides, pads, dilations, group)
 
 
 @mindir_operator("Convolution")
-def convolution(call: Call, builder: Builder) -> Value:
+def convolution(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same, or its transpose."""
     strides, pads, dilations, transposed, output_padding, group = (call.constant(i) for i in range(3, 9))
     if not transposed:
@@ -93,18 +93,20 @@ def convolution(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ConvTranspose2D")
-def convolve_transposed_ext(call: Call, builder: Builder) -> Value:
+def convolve_transposed_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Spread each pixel with the kernel, as `mint` does; the bias may be None."""
     strides, pads, output_padding, group, dilations = (call.constant(index) for index in range(3, 8))
     return _transposed_ext(call, builder, strides, pads, output_padding, group, dilations)
 
 
-def _inputs(call: Call) -> list[Value]:
+def _inputs(call: MindirCall) -> list[TypedValue]:
     bias = [] if call.entry(2) is None else [call.tensor(2)]
     return [call.tensor(0), call.tensor(1), *bias]
 
 
-def _convolve_ext(call: Call, builder: Builder, strides: Any, pads: Any, dilations: Any, group: int) -> Value:
+def _convolve_ext(
+    call: MindirCall, builder: Builder, strides: Any, pads: Any, dilations: Any, group: int
+) -> TypedValue:
     inputs = _inputs(call)
     rank = len(inputs[0].shape) - 2
     pads = _each(pads, rank)
@@ -120,8 +122,14 @@ def _convolve_ext(call: Call, builder: Builder, strides: Any, pads: Any, dilatio
 
 
 def _transposed_ext(
-    call: Call, builder: Builder, strides: Any, pads: Any, output_padding: Any, group: int, dilations: Any
-) -> Value:
+    call: MindirCall,
+    builder: Builder,
+    strides: Any,
+    pads: Any,
+    output_padding: Any,
+    group: int,
+    dilations: Any,
+) -> TypedValue:
     inputs = _inputs(call)
     rank = len(inputs[0].shape) - 2
     pads = _each(pads, rank)
@@ -148,7 +156,7 @@ def _each(values: Any, rank: int) -> list[int]:
     takes=FORMATS,
     refuses=(OTHER_RANK, TOO_SMALL),
 )
-def convolve_transposed(call: Call, builder: Builder) -> Value:
+def convolve_transposed(call: MindirCall, builder: Builder) -> TypedValue:
     """Spread each pixel with the kernel; the padding is cut off the result."""
     x, weight = call.tensor(0), call.tensor(1)
     rank = len(x.shape) - 2

@@ -7,9 +7,9 @@ import onnx
 from onnx import helper
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -17,20 +17,20 @@ FLATTENED = "it repeats the flattened tensor; give the axis"
 
 
 @mindir_operator("BroadcastTo")
-def broadcast_to(call: Call, builder: Builder) -> Value:
+def broadcast_to(call: MindirCall, builder: Builder) -> TypedValue:
     """Repeat along axes of size 1."""
     call.constant(1)
     return _expand(call, builder)
 
 
 @mindir_operator("BroadcastToView", is_view=True)
-def broadcast_to_view(call: Call, builder: Builder) -> Value:
+def broadcast_to_view(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same with the same storage."""
     call.constant(1)
     return _expand(call, builder)
 
 
-def _expand(call: Call, builder: Builder) -> Value:
+def _expand(call: MindirCall, builder: Builder) -> TypedValue:
     """Expand; what is the batch size of the inputs is taken from an input, what is kept is not named."""
     x, after = call.tensor(0), call.type.shape
     leading = len(after) - len(x.shape)
@@ -54,7 +54,7 @@ def _expand(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Tile", "Repeat")
-def tile(call: Call, builder: Builder) -> Value:
+def tile(call: MindirCall, builder: Builder) -> TypedValue:
     """Repeat the whole tensor along axes; new axes come first."""
     x, repeats = call.tensor(0), call.constant(1)
     repeats = (repeats,) if isinstance(repeats, int) else tuple(repeats)
@@ -79,7 +79,7 @@ def tile(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("RepeatInterleaveInt", refuses=(FLATTENED,))
-def repeat_interleave(call: Call, builder: Builder) -> Value:
+def repeat_interleave(call: MindirCall, builder: Builder) -> TypedValue:
     """Repeat each element along an axis."""
     x, count, given = call.tensor(0), call.constant(1), call.constant(2)
     call.constant(3)  # output_size, which the result has
@@ -92,7 +92,7 @@ def repeat_interleave(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("RepeatInterleaveTensor", refuses=(FLATTENED,))
-def repeat_each(call: Call, builder: Builder) -> Value:
+def repeat_each(call: MindirCall, builder: Builder) -> TypedValue:
     """Repeat each element along an axis, by a count for each."""
     x, counts, given = call.tensor(0), call.constant(1), call.constant(2)
     call.constant(3)  # output_size, which the result has
@@ -107,7 +107,7 @@ def repeat_each(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ZerosLikeExt", "OnesLikeExt")
-def full_like(call: Call, builder: Builder) -> Value:
+def full_like(call: MindirCall, builder: Builder) -> TypedValue:
     """Return zeros or ones, as many as another tensor has elements."""
     for index in range(1, call.num_inputs):
         call.constant(index)  # the result's type is known
@@ -115,7 +115,7 @@ def full_like(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("FullLike")
-def fill_like(call: Call, builder: Builder) -> Value:
+def fill_like(call: MindirCall, builder: Builder) -> TypedValue:
     """Return a number, as often as another tensor has elements."""
     number = call.constant(1)
     for index in range(2, call.num_inputs):
@@ -124,12 +124,12 @@ def fill_like(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("InplaceFillScalar", "InplaceZero", in_place=0)
-def fill_in_place(call: Call, builder: Builder) -> Value:
+def fill_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Overwrite a tensor with a number."""
     return _full_like(call, builder, call.constant(1) if call.primitive == "InplaceFillScalar" else 0)
 
 
-def _full_like(call: Call, builder: Builder, number: float) -> Value:
+def _full_like(call: MindirCall, builder: Builder, number: float) -> TypedValue:
     x, elem_type = call.tensor(0), call.type.elem_type
     if builder.is_free_of_inputs(x):
         return builder.full(x.shape, number, elem_type)
@@ -139,7 +139,7 @@ def _full_like(call: Call, builder: Builder, number: float) -> Value:
 
 
 @mindir_operator("Zeros", "Ones", "FillScalar")
-def fill_shape(call: Call, builder: Builder) -> Value:
+def fill_shape(call: MindirCall, builder: Builder) -> TypedValue:
     """Return zeros, ones or a number, of a given shape."""
     call.constant(0)
     for index in range(1, call.num_inputs):
@@ -149,7 +149,7 @@ def fill_shape(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("NewZeros", "NewOnes", "NewFull")
-def fill_new(call: Call, builder: Builder) -> Value:
+def fill_new(call: MindirCall, builder: Builder) -> TypedValue:
     """Return zeros, ones or a number, of a given shape and another tensor's element type."""
     call.tensor(0)
     for index in range(1, call.num_inputs):
@@ -159,7 +159,7 @@ def fill_new(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("FillV2")
-def fill(call: Call, builder: Builder) -> Value:
+def fill(call: MindirCall, builder: Builder) -> TypedValue:
     """Return a tensor of one element, repeated."""
     call.constant(0)
     number, shape = builder.cast(call.tensor(1), call.type.elem_type), call.type.shape
@@ -170,7 +170,7 @@ def fill(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LinSpace", "LinSpaceExt")
-def linear_space(call: Call, builder: Builder) -> Value:
+def linear_space(call: MindirCall, builder: Builder) -> TypedValue:
     """Return evenly spaced numbers from the first to the last, both included."""
     start, stop, count = (call.constant(index) for index in range(3))
     for index in range(3, call.num_inputs):
@@ -180,7 +180,7 @@ def linear_space(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Eye")
-def eye(call: Call, builder: Builder) -> Value:
+def eye(call: MindirCall, builder: Builder) -> TypedValue:
     """Return ones on the diagonal."""
     rows, columns = call.constant(0), call.constant(1)
     call.constant(2)
@@ -189,6 +189,6 @@ def eye(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("TensorShape")
-def shape(call: Call, builder: Builder) -> Value:
+def shape(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the shape as a tensor."""
     return builder.add("Shape", [call.tensor(0)])

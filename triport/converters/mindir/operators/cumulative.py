@@ -9,15 +9,15 @@ import onnx
 from onnx import helper
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
 
 @mindir_operator("CumSum")
-def cumulative_sum(call: Call, builder: Builder) -> Value:
+def cumulative_sum(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up along an axis."""
     exclusive, reverse = int(call.constant(2)), int(call.constant(3))
     axis = builder.constant(call.constant(1))
@@ -25,7 +25,7 @@ def cumulative_sum(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("CumsumExt")
-def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
+def cumulative_sum_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up along an axis, as `mint` does."""
     call.constant(2)  # the result's type is known
     x = builder.cast(call.tensor(0), call.type.elem_type)
@@ -33,7 +33,7 @@ def cumulative_sum_ext(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("CumProd")
-def cumulative_product(call: Call, builder: Builder) -> Value:
+def cumulative_product(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply along an axis."""
     x = builder.cast(call.tensor(0), call.type.elem_type)
     (axis,) = call.axes(1, len(x.shape))
@@ -48,7 +48,7 @@ def cumulative_product(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Cummax", "Cummin", "CumminExt")
-def cumulative_extreme(call: Call, builder: Builder) -> tuple[Value, Value]:
+def cumulative_extreme(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     """Return the largest or smallest element so far along an axis, and where it is: the last of equals."""
     x = call.tensor(0)
     (axis,) = call.axes(1, len(x.shape))
@@ -72,7 +72,7 @@ def cumulative_extreme(call: Call, builder: Builder) -> tuple[Value, Value]:
     return values, builder.cast(_scanned(builder, "Max", marks, axis, -1), call.types[1].elem_type)
 
 
-def _scanned(builder: Builder, op_type: str, x: Value, axis: int, neutral: float) -> Value:
+def _scanned(builder: Builder, op_type: str, x: TypedValue, axis: int, neutral: float) -> TypedValue:
     """Combine each element with all before it: with what lies 1, then 2, 4, 8 ... places before."""
     size = x.shape[axis]
     if axis == 0 and builder.get_batch_size() is not None:
@@ -84,7 +84,7 @@ def _scanned(builder: Builder, op_type: str, x: Value, axis: int, neutral: float
     return x
 
 
-def _shifted(builder: Builder, x: Value, axis: int, shift: int, neutral: float) -> Value:
+def _shifted(builder: Builder, x: TypedValue, axis: int, shift: int, neutral: float) -> TypedValue:
     """Move elements to the end of an axis; what leaves there is lost, what enters is neutral."""
     pads = [0] * (2 * len(x.shape))
     pads[axis], pads[axis + len(x.shape)] = shift, -shift

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -16,27 +16,27 @@ NO_VECTOR = "it is of a tensor of {rank} axes"
 
 
 @mindir_operator("Diagonal")
-def diagonal(call: Call, builder: Builder) -> Value:
+def diagonal(call: MindirCall, builder: Builder) -> TypedValue:
     """Take a diagonal of two axes, which becomes the last axis."""
     offset, first, second = (call.constant(index) for index in range(1, 4))
     return _diagonal(builder, call.tensor(0), offset, first, second)
 
 
 @mindir_operator("DiagonalView", is_view=True)
-def diagonal_view(call: Call, builder: Builder) -> Value:
+def diagonal_view(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same with the same storage."""
     offset, first, second = (call.constant(index) for index in range(1, 4))
     return _diagonal(builder, call.tensor(0), offset, first, second)
 
 
 @mindir_operator("Trace", "TraceExt")
-def trace(call: Call, builder: Builder) -> Value:
+def trace(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up the diagonal of a matrix."""
     return builder.reduce("ReduceSum", _diagonal(builder, call.tensor(0), 0, 0, 1), [0], keep_dims=False)
 
 
 @mindir_operator("Diag", "DiagExt", refuses=(NO_VECTOR,))
-def make_or_take_diagonal(call: Call, builder: Builder) -> Value:
+def make_or_take_diagonal(call: MindirCall, builder: Builder) -> TypedValue:
     """Make a matrix of a vector on a diagonal, zeros elsewhere; of a matrix, take the diagonal."""
     x, offset = call.tensor(0), 0
     if call.primitive == "DiagExt":
@@ -54,7 +54,7 @@ def make_or_take_diagonal(call: Call, builder: Builder) -> Value:
     return builder.add("Where", [mask, builder.unsqueeze(x, [1]), builder.scalar(0, x)])
 
 
-def _diagonal(builder: Builder, x: Value, offset: int, first: int, second: int) -> Value:
+def _diagonal(builder: Builder, x: TypedValue, offset: int, first: int, second: int) -> TypedValue:
     """Return the elements (i, i + offset) of two axes: of their one axis, every so many-th."""
     rank = len(x.shape)
     first, second = first % rank, second % rank
@@ -69,7 +69,7 @@ def _diagonal(builder: Builder, x: Value, offset: int, first: int, second: int) 
 
 
 @mindir_operator("Tril", "TrilExt", "Triu")
-def triangle(call: Call, builder: Builder) -> Value:
+def triangle(call: MindirCall, builder: Builder) -> TypedValue:
     """Set the elements above or below a diagonal of the last two axes to zero."""
     x = call.tensor(0)
     diagonal = call.attribute("diagonal") if "diagonal" in call.node.attributes else call.constant(1)

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.index_box import find_box, keeps_batch
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -27,7 +27,7 @@ FLATTENED = "it rolls the flattened tensor; give the axes"
 
 
 @mindir_operator("Gather", refuses=(BEHIND, IN_BATCHES))
-def gather(call: Call, builder: Builder) -> Value:
+def gather(call: MindirCall, builder: Builder) -> TypedValue:
     """Take slices along an axis; with `batch_dims`, each place of the first axes has indices of its own."""
     x, index, batch_dims = call.tensor(0), call.tensor(1), call.constant(3)
     axis = call.constant(2)
@@ -42,7 +42,9 @@ def gather(call: Call, builder: Builder) -> Value:
     return _gather_in_batches(builder, x, index, axis, batch_dims)
 
 
-def _gather_in_batches(builder: Builder, x: Value, index: Value, axis: int, batch_dims: int) -> Value:
+def _gather_in_batches(
+    builder: Builder, x: TypedValue, index: TypedValue, axis: int, batch_dims: int
+) -> TypedValue:
     """Take slices along an axis, the first axes of x and of the index running together."""
     between = range(batch_dims, axis)
     x = builder.transpose(x, [*range(batch_dims), axis, *between, *range(axis + 1, len(x.shape))])
@@ -57,14 +59,14 @@ def _gather_in_batches(builder: Builder, x: Value, index: Value, axis: int, batc
 
 
 @mindir_operator("IndexSelect")
-def index_select(call: Call, builder: Builder) -> Value:
+def index_select(call: MindirCall, builder: Builder) -> TypedValue:
     """Take slices along an axis, as `mint` does."""
     x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
     return builder.add("Gather", [x, index], axis=axis)
 
 
 @mindir_operator("ReverseSequence")
-def reverse_sequence(call: Call, builder: Builder) -> Value:
+def reverse_sequence(call: MindirCall, builder: Builder) -> TypedValue:
     """Turn the first elements of each sequence around, as many as its length says."""
     x, lengths = call.tensor(0), builder.cast(call.tensor(1), onnx.TensorProto.INT64)
     time, batch = (call.attribute(name) % len(x.shape) for name in ("seq_dim", "batch_dim"))
@@ -79,7 +81,7 @@ def reverse_sequence(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Embedding", takes={"max_norm": (None,)})
-def embedding(call: Call, builder: Builder) -> Value:
+def embedding(call: MindirCall, builder: Builder) -> TypedValue:
     """Look rows up in a table."""
     call.require("max_norm", call.constant(3))
     for index in (2, 4, 5):
@@ -88,25 +90,25 @@ def embedding(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Take")
-def take(call: Call, builder: Builder) -> Value:
+def take(call: MindirCall, builder: Builder) -> TypedValue:
     """Take elements of the flattened tensor."""
     return builder.add("Gather", [_flat(builder, call.tensor(0)), call.tensor(1)], axis=0)
 
 
-def _flat(builder: Builder, x: Value) -> Value:
+def _flat(builder: Builder, x: TypedValue) -> TypedValue:
     type_ = TensorType(x.type.elem_type, (math.prod(x.shape),))
     return builder.add("Reshape", [x, builder.constant([-1])], type_)
 
 
 @mindir_operator("GatherD")
-def gather_elements(call: Call, builder: Builder) -> Value:
+def gather_elements(call: MindirCall, builder: Builder) -> TypedValue:
     """Take elements along an axis, by an index for each."""
     x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
     return builder.add("GatherElements", [x, index], axis=axis)
 
 
 @mindir_operator("GatherNd")
-def gather_nd(call: Call, builder: Builder) -> Value:
+def gather_nd(call: MindirCall, builder: Builder) -> TypedValue:
     """Take slices by tuples of indices."""
     x, index = call.tensor(0), call.tensor(1)
     known = builder.get_array(index)
@@ -117,8 +119,12 @@ def gather_nd(call: Call, builder: Builder) -> Value:
 
 
 def _take_box(
-    builder: Builder, x: Value, picks: Mapping[int, Sequence[int]], order: Sequence[int | None], spans: int
-) -> Value:
+    builder: Builder,
+    x: TypedValue,
+    picks: Mapping[int, Sequence[int]],
+    order: Sequence[int | None],
+    spans: int,
+) -> TypedValue:
     """Take places along each axis; `order` says which axis of the result each then becomes, if any."""
     for axis, pick in picks.items():
         if list(pick) != list(range(x.shape[axis])):
@@ -138,7 +144,7 @@ def _take_box(
     refuses=(BOUNDS_BY_ROW, UNORDERED),
     differs="NaN: after the last bound, and before the first in the file",
 )
-def search_sorted(call: Call, builder: Builder) -> Value:
+def search_sorted(call: MindirCall, builder: Builder) -> TypedValue:
     """Return how many of the ascending bounds are below each element, or below and equal."""
     bounds, x, is_right = call.tensor(0), call.tensor(1), bool(call.constant(4))
     call.require("sorter", call.constant(2))
@@ -154,7 +160,7 @@ def search_sorted(call: Call, builder: Builder) -> Value:
     return builder.reduce("ReduceSum", counted, [len(x.shape)], keep_dims=False)
 
 
-def _ascends(builder: Builder, bounds: Value) -> bool:
+def _ascends(builder: Builder, bounds: TypedValue) -> bool:
     """Return whether bounds are known to be in order; a parameter is compared as it is."""
     array = builder.get_array(bounds)
     if array is not None:
@@ -165,26 +171,26 @@ def _ascends(builder: Builder, bounds: Value) -> bool:
 
 
 @mindir_operator("SelectExtView", is_view=True)
-def select_ext_view(call: Call, builder: Builder) -> Value:
+def select_ext_view(call: MindirCall, builder: Builder) -> TypedValue:
     """Take one slice along an axis."""
     x, axis, index = call.tensor(0), call.constant(1), call.constant(2)
     return builder.add("Gather", [x, builder.constant(index)], axis=axis)
 
 
 @mindir_operator("OneHot")
-def one_hot(call: Call, builder: Builder) -> Value:
+def one_hot(call: MindirCall, builder: Builder) -> TypedValue:
     """Mark each index along a new axis."""
     return _one_hot(call, builder, call.constant(1))
 
 
 @mindir_operator("OneHotExt")
-def one_hot_ext(call: Call, builder: Builder) -> Value:
+def one_hot_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Mark each index along a new axis with 1, as `mint` does."""
     depth = call.constant(1)
     return _one_hot(call, builder, call.type.shape[-1] if depth == -1 else depth)
 
 
-def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
+def _one_hot(call: MindirCall, builder: Builder, depth: int) -> TypedValue:
     """Mark what is in the range; ONNX counts a negative index from the end, MindSpore marks nothing."""
     # ONNX Runtime has no kernel for indices of other types
     index, on = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(2)
@@ -201,28 +207,28 @@ def _one_hot(call: Call, builder: Builder, depth: int) -> Value:
 
 
 @mindir_operator("TopK", differs=f"{NAN_SORTED}; equals: others may come first")
-def top_k(call: Call, builder: Builder) -> tuple[Value, ...]:
+def top_k(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Return the k largest elements of the last axis, and where they are."""
     is_sorted = int(call.attribute("sorted"))
     return _top_k(call, builder, call.constant(1), -1, largest=1, is_sorted=is_sorted)
 
 
 @mindir_operator("TopkExt")
-def top_k_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
+def top_k_ext(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Return the k largest or smallest elements of an axis, and where they are."""
     k, axis, largest, is_sorted = (call.constant(index) for index in range(1, 5))
     return _top_k(call, builder, k, axis, int(largest), int(is_sorted))
 
 
 @mindir_operator("Sort", differs=NAN_SORTED)
-def sort(call: Call, builder: Builder) -> tuple[Value, ...]:
+def sort(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Sort along an axis."""
     axis, descending = call.attribute("axis"), int(call.attribute("descending"))
     return _top_k(call, builder, call.tensor(0).shape[axis], axis, largest=descending)
 
 
 @mindir_operator("ArgSort", differs=NAN_SORTED)
-def arg_sort(call: Call, builder: Builder) -> Value:
+def arg_sort(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the order that sorts along an axis."""
     x, axis, descending = call.tensor(0), call.constant(1), int(call.constant(2))
     call.constant(3)  # stable: ONNX does not promise it; ONNX Runtime keeps the order of equals
@@ -233,7 +239,7 @@ def arg_sort(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Kthvalue", "MedianDim")
-def kth_value(call: Call, builder: Builder) -> tuple[Value, ...]:
+def kth_value(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Return the k-th smallest element along an axis, or the middle one, and where it is."""
     x, first = call.tensor(0), 1
     k = 0
@@ -255,7 +261,7 @@ def kth_value(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 
 @mindir_operator("SortExt")
-def sort_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
+def sort_ext(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Sort along an axis, as `mint` does."""
     axis, descending = call.constant(1), int(call.constant(2))
     call.constant(3)  # stable: ONNX does not promise it; ONNX Runtime keeps the order of equals
@@ -263,8 +269,8 @@ def sort_ext(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 
 def _top_k(
-    call: Call, builder: Builder, k: int, axis: int, largest: int, is_sorted: int = 1
-) -> tuple[Value, ...]:
+    call: MindirCall, builder: Builder, k: int, axis: int, largest: int, is_sorted: int = 1
+) -> tuple[TypedValue, ...]:
     values_type, index_type = call.types
     types = [values_type, TensorType(onnx.TensorProto.INT64, index_type.shape)]
     values, index = builder.add_many(
@@ -274,7 +280,7 @@ def _top_k(
 
 
 @mindir_operator("ReverseV2")
-def reverse(call: Call, builder: Builder) -> Value:
+def reverse(call: MindirCall, builder: Builder) -> TypedValue:
     """Turn axes around."""
     x = call.tensor(0)
     for axis in call.axes(1, len(x.shape)):
@@ -283,7 +289,7 @@ def reverse(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Roll", refuses=(FLATTENED,))
-def roll(call: Call, builder: Builder) -> Value:
+def roll(call: MindirCall, builder: Builder) -> TypedValue:
     """Move elements along axes; what leaves at the end enters at the beginning."""
     x = call.tensor(0)
     if "shift" in call.node.attributes:
@@ -299,7 +305,7 @@ def roll(call: Call, builder: Builder) -> Value:
     return x
 
 
-def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
+def _roll(builder: Builder, x: TypedValue, shift: int, axis: int) -> TypedValue:
     size, far = x.shape[axis], 2**63 - 1
     batch = builder.get_batch_size() if builder.get_batch_axis(x) == axis else None
     if batch is None:
@@ -314,7 +320,7 @@ def _roll(builder: Builder, x: Value, shift: int, axis: int) -> Value:
     if not shift:
         return x
 
-    def piece(start: Value, end: Value, length: int) -> Value:
+    def piece(start: TypedValue, end: TypedValue, length: int) -> TypedValue:
         type_ = TensorType(x.type.elem_type, (*x.shape[:axis], length, *x.shape[axis + 1 :]))
         return builder.add("Slice", [x, start, end, builder.constant([axis])], type_)
 

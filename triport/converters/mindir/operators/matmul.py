@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -17,14 +17,14 @@ DEFAULT_AXIS = -65530  # of Cross
 
 
 @mindir_operator("MatMul")
-def matmul(call: Call, builder: Builder) -> Value:
+def matmul(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply two matrices; Gemm, so that a Dense weight stays (out, in)."""
     x, y = builder.guess_spread(call.tensor(0)), call.tensor(1)
     return builder.add("Gemm", [x, y], transA=int(call.constant(2)), transB=int(call.constant(3)))
 
 
 @mindir_operator("BatchMatMul")
-def batch_matmul(call: Call, builder: Builder) -> Value:
+def batch_matmul(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply the last two axes of two tensors, each transposed if asked for."""
     x, y = call.tensor(0), call.tensor(1)
     x = _transpose(builder, x) if call.constant(2) else x
@@ -33,13 +33,13 @@ def batch_matmul(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("MatMulExt", "BatchMatMulExt", "Mm", "Mv")
-def matmul_ext(call: Call, builder: Builder) -> Value:
+def matmul_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply with NumPy's broadcasting, which is ONNX's."""
     return builder.add("MatMul", [call.tensor(0), call.tensor(1)])
 
 
 @mindir_operator("Addmm", "Baddbmm", "Addmv")
-def add_matmul(call: Call, builder: Builder) -> Value:
+def add_matmul(call: MindirCall, builder: Builder) -> TypedValue:
     """Return beta * x + alpha * a @ b."""
     x, a, b, beta, alpha = call.tensor(0), call.tensor(1), call.tensor(2), call.constant(3), call.constant(4)
     if call.primitive == "Addmm":
@@ -53,7 +53,7 @@ def add_matmul(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Addbmm")
-def add_batch_matmul(call: Call, builder: Builder) -> Value:
+def add_batch_matmul(call: MindirCall, builder: Builder) -> TypedValue:
     """Return beta * x + alpha * the sum of a @ b over the batch."""
     x, a, b, beta, alpha = call.tensor(0), call.tensor(1), call.tensor(2), call.constant(3), call.constant(4)
     products = builder.add("MatMul", [a, b], TensorType(a.type.elem_type, (a.shape[0], *call.type.shape)))
@@ -66,13 +66,13 @@ def add_batch_matmul(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("MatrixDeterminant")
-def determinant(call: Call, builder: Builder) -> Value:
+def determinant(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the determinants of the last two axes."""
     return builder.add("Det", [call.tensor(0)])
 
 
 @mindir_operator("Cross")
-def cross(call: Call, builder: Builder) -> Value:
+def cross(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the cross product of vectors along an axis; by default the first of size 3."""
     x, y, axis = call.tensor(0), call.tensor(1), call.constant(2)
     axis = x.shape.index(3) if axis == DEFAULT_AXIS else axis % len(x.shape)
@@ -82,7 +82,7 @@ def cross(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Cdist", refuses=(NO_NORM,))
-def distances(call: Call, builder: Builder) -> Value:
+def distances(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the p-norm distance of each row of x to each row of y."""
     x, y, p = call.tensor(0), call.tensor(1), float(call.constant(2))
     rank = len(x.shape)
@@ -102,25 +102,25 @@ def distances(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Outer")
-def outer(call: Call, builder: Builder) -> Value:
+def outer(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply each element of a vector by each of another."""
     return builder.add("Mul", [builder.unsqueeze(call.tensor(0), [1]), call.tensor(1)])
 
 
 @mindir_operator("Dot")
-def dot(call: Call, builder: Builder) -> Value:
+def dot(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the sum of the products of two vectors."""
     return builder.add("MatMul", [call.tensor(0), call.tensor(1)])
 
 
 @mindir_operator("Einsum", lowest_opset=12)
-def einsum(call: Call, builder: Builder) -> Value:
+def einsum(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up products by a rule in Einstein's notation."""
     return builder.add("Einsum", call.tensors(0), equation=call.attribute("equation"))
 
 
 @mindir_operator("Dense")
-def dense(call: Call, builder: Builder) -> Value:
+def dense(call: MindirCall, builder: Builder) -> TypedValue:
     """Multiply by an (out, in) weight and add a bias, which may be None."""
     x, weight = call.tensor(0), call.tensor(1)
     bias = None if call.entry(2) is None else call.tensor(2)
@@ -130,14 +130,14 @@ def dense(call: Call, builder: Builder) -> Value:
     return builder.add("Add", [y, bias]) if bias else y
 
 
-def _transpose(builder: Builder, x: Value) -> Value:
+def _transpose(builder: Builder, x: TypedValue) -> TypedValue:
     """Swap the last two axes."""
     rank = len(x.shape)
     return builder.transpose(x, [*range(rank - 2), rank - 1, rank - 2])
 
 
 @mindir_operator("BiasAdd", takes={"format": (0, 14, "NCHW", "NCDHW")})
-def bias_add(call: Call, builder: Builder) -> Value:
+def bias_add(call: MindirCall, builder: Builder) -> TypedValue:
     """Add a bias to axis 1, inside the convolution or Gemm before it where there is one."""
     x, bias = call.tensor(0), call.tensor(1)
     call.require("format", call.constant(2))

@@ -7,14 +7,14 @@ import math
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.call import MindirCall
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
 
 @mindir_operator("LayerNorm")
-def layer_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def layer_norm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Normalise over the axes from `begin_norm_axis` on."""
     x, scale, bias = (call.tensor(index) for index in range(3))
     begin, begin_params = (call.constant(index) % len(x.shape) for index in (3, 4))
@@ -23,7 +23,7 @@ def layer_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 
 
 @mindir_operator("LayerNormExt")
-def layer_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def layer_norm_ext(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Normalise over the last axes, as `mint` does; scale and bias may be None."""
     x, normalized_shape = call.tensor(0), call.constant(1)
     scale = builder.ones(normalized_shape, x) if call.entry(2) is None else call.tensor(2)
@@ -32,15 +32,15 @@ def layer_norm_ext(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     return _layer_norm(builder, x, scale, bias, begin, call.constant(4)), None, None
 
 
-def _align(builder: Builder, value: Value, begin: int, x: Value) -> Value:
+def _align(builder: Builder, value: TypedValue, begin: int, x: TypedValue) -> TypedValue:
     """Append axes of size 1, so that the first axis of a parameter is axis `begin` of x."""
     missing = len(x.shape) - begin - len(value.shape)
     return builder.unsqueeze(value, range(len(value.shape), len(value.shape) + missing)) if missing else value
 
 
 def _layer_norm(
-    builder: Builder, x: Value, scale: Value, bias: Value | None, begin: int, epsilon: float
-) -> Value:
+    builder: Builder, x: TypedValue, scale: TypedValue, bias: TypedValue | None, begin: int, epsilon: float
+) -> TypedValue:
     inputs = [x, scale, *([bias] if bias else [])]
     in_place = all(value.shape == x.shape[begin:] for value in inputs[1:])
     if builder.opset >= 17 and in_place:
@@ -50,7 +50,7 @@ def _layer_norm(
     return builder.binary("Add", y, bias) if bias else y
 
 
-def _standardize(builder: Builder, x: Value, axes: range, epsilon: float) -> Value:
+def _standardize(builder: Builder, x: TypedValue, axes: range, epsilon: float) -> TypedValue:
     """Subtract the mean over the axes and divide by the standard deviation."""
     centred = builder.binary("Sub", x, builder.reduce("ReduceMean", x, axes, keep_dims=True))
     square = builder.binary("Pow", centred, builder.scalar(2, x))
@@ -60,7 +60,7 @@ def _standardize(builder: Builder, x: Value, axes: range, epsilon: float) -> Val
 
 
 @mindir_operator("GroupNorm")
-def group_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def group_norm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Normalise over groups of channels and all that follows; ONNX has it by channel from opset 21 on."""
     x, groups, epsilon = call.tensor(0), call.constant(1), call.constant(4)
     channels = x.shape[1]
@@ -84,7 +84,7 @@ def group_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 
 
 @mindir_operator("InstanceNorm")
-def instance_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def instance_norm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Normalise each channel of each image by its own statistics."""
     x, scale, bias = (call.tensor(index) for index in range(3))
     for index in (3, 4):
@@ -95,7 +95,7 @@ def instance_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 
 
 @mindir_operator("RmsNorm")
-def rms_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def rms_norm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Divide by the root of the mean square over the last axes."""
     x, scale, epsilon = call.tensor(0), call.tensor(1), call.constant(2)
     axes = range(len(x.shape) - len(scale.shape), len(x.shape))
@@ -105,7 +105,7 @@ def rms_norm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
 
 
 @mindir_operator("L2Normalize", differs="NaN: left out of the norm, and NaN in the file")
-def l2_normalize(call: Call, builder: Builder) -> Value:
+def l2_normalize(call: MindirCall, builder: Builder) -> TypedValue:
     """Divide by the root of the sum of squares, which is at least epsilon."""
     x = call.tensor(0)
     given = call.attribute("axis")
@@ -116,7 +116,7 @@ def l2_normalize(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LpNorm")
-def lp_norm(call: Call, builder: Builder) -> Value:
+def lp_norm(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the p-norm over axes, at least epsilon."""
     x, p, epsilon = call.tensor(0), call.attribute("p"), call.attribute("epsilon")
     given = call.attribute("axis")
@@ -126,7 +126,7 @@ def lp_norm(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("LinalgVectorNorm")
-def vector_norm(call: Call, builder: Builder) -> Value:
+def vector_norm(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the p-norm over axes; none means all."""
     x = builder.cast(call.tensor(0), call.type.elem_type)
     p, axes, keep_dims = call.constant(1), call.axes(2, len(x.shape)), bool(call.constant(3))
@@ -135,7 +135,7 @@ def vector_norm(call: Call, builder: Builder) -> Value:
     return _norm(builder, x, 2 if p is None else p, axes or list(range(len(x.shape))), keep_dims)
 
 
-def _norm(builder: Builder, x: Value, p: float, axes: list[int], keep_dims: bool) -> Value:
+def _norm(builder: Builder, x: TypedValue, p: float, axes: list[int], keep_dims: bool) -> TypedValue:
     if p in (1, 2):
         return builder.reduce(f"ReduceL{int(p)}", x, axes, keep_dims)
     size = builder.unary("Abs", x)
@@ -149,7 +149,7 @@ def _norm(builder: Builder, x: Value, p: float, axes: list[int], keep_dims: bool
 
 
 @mindir_operator("LRN", takes={"norm_region": ("ACROSS_CHANNELS",)})
-def local_response_norm(call: Call, builder: Builder) -> Value:
+def local_response_norm(call: MindirCall, builder: Builder) -> TypedValue:
     """Divide by a power of the sum of squares of the neighbouring channels."""
     radius, alpha, beta, bias = (call.attribute(name) for name in ("depth_radius", "alpha", "beta", "bias"))
     call.require("norm_region", call.attribute("norm_region", "ACROSS_CHANNELS"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -15,20 +15,20 @@ MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge", "circular
 
 
 @mindir_operator("Pad")
-def pad(call: Call, builder: Builder) -> Value:
+def pad(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad with zeros; `paddings` holds (before, after) of each axis."""
     return _pad(builder, call.tensor(0), call.attribute("paddings"))
 
 
 @mindir_operator("MirrorPad", takes={"mode": ("REFLECT",)})
-def mirror_pad(call: Call, builder: Builder) -> Value:
+def mirror_pad(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad with a mirror image that leaves the border out."""
     call.require("mode", call.attribute("mode"))
     return _pad(builder, call.tensor(0), call.constant(1), mode="reflect")
 
 
 @mindir_operator("PadV3", takes={"mode": tuple(MODES), "paddings_contiguous": (True,)})
-def pad_last_axes_first(call: Call, builder: Builder) -> Value:
+def pad_last_axes_first(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad by (before, after) pairs that begin with the last axis."""
     mode = call.attribute("mode")
     call.require("mode", mode)
@@ -42,27 +42,27 @@ def pad_last_axes_first(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ConstantPadND")
-def constant_pad(call: Call, builder: Builder) -> Value:
+def constant_pad(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad with a number, by pairs that begin with the last axis."""
     x = call.tensor(0)
     return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), call.tensor(2, like=x))
 
 
 @mindir_operator("ReflectionPad1D", "ReflectionPad2D", "ReflectionPad3D")
-def reflection_pad(call: Call, builder: Builder) -> Value:
+def reflection_pad(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad with a mirror image, by pairs that begin with the last axis, as `mint` does."""
     x = call.tensor(0)
     return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="reflect")
 
 
 @mindir_operator("ReplicationPad1D", "ReplicationPad2D", "ReplicationPad3D")
-def replication_pad(call: Call, builder: Builder) -> Value:
+def replication_pad(call: MindirCall, builder: Builder) -> TypedValue:
     """Pad with the border, by pairs that begin with the last axis, as `mint` does."""
     x = call.tensor(0)
     return _pad(builder, x, _pair_up(call.constant(1), len(x.shape)), mode="edge")
 
 
-def _wrap(builder: Builder, x: Value, paddings: Sequence[Sequence[int]]) -> Value:
+def _wrap(builder: Builder, x: TypedValue, paddings: Sequence[Sequence[int]]) -> TypedValue:
     """Put what is at the end of each axis before its beginning, and the beginning behind its end.
 
     ONNX's Pad does so from opset 19 on.
@@ -85,7 +85,7 @@ def _wrap(builder: Builder, x: Value, paddings: Sequence[Sequence[int]]) -> Valu
     return x
 
 
-def _sized(x: Value, axis: int, size: int) -> TensorType:
+def _sized(x: TypedValue, axis: int, size: int) -> TensorType:
     return TensorType(x.type.elem_type, (*x.shape[:axis], size, *x.shape[axis + 1 :]))
 
 
@@ -96,11 +96,11 @@ def _pair_up(flat: Sequence[int], rank: int) -> list[Sequence[int]]:
 
 def _pad(
     builder: Builder,
-    x: Value,
+    x: TypedValue,
     paddings: Sequence[Sequence[int]],
-    number: Value | None = None,
+    number: TypedValue | None = None,
     mode: str = "constant",
-) -> Value:
+) -> TypedValue:
     pads = [before for before, _ in paddings] + [after for _, after in paddings]
     if not any(pads):
         return x

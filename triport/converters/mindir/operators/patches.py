@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -19,7 +19,7 @@ CHANNELS_FIRST = {"format": ("NCHW",), "data_format": ("NCHW",)}
 
 
 @mindir_operator("Im2Col", takes={"padding_mode": ("CALCULATED",)})
-def image_to_columns(call: Call, builder: Builder) -> Value:
+def image_to_columns(call: MindirCall, builder: Builder) -> TypedValue:
     """Make (N, C, H, W) into (N, C, kernel height * width, windows)."""
     call.require("padding_mode", call.attribute("padding_mode", "CALCULATED"))
     names = ("ksizes", "strides", "dilations", "pads")
@@ -28,14 +28,14 @@ def image_to_columns(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Im2ColExt")
-def image_to_columns_ext(call: Call, builder: Builder) -> Value:
+def image_to_columns_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Make (N, C, H, W) into (N, C * kernel height * width, windows), as `mint` does."""
     kernel, dilations, pads, strides = (_pair(call.constant(index)) for index in range(1, 5))
     return builder.reshape(_windows(call, builder, kernel, strides, dilations, pads), call.type.shape)
 
 
 @mindir_operator("Col2Im", refuses=(NO_BATCH,))
-def columns_to_image(call: Call, builder: Builder) -> Value:
+def columns_to_image(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up (N, C, kernel height * width, windows) into (N, C, H, W)."""
     call.constant(1)  # the size, which the result has
     names = ("kernel_size", "stride", "dilation", "padding")
@@ -43,7 +43,7 @@ def columns_to_image(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Col2ImExt", refuses=(NO_BATCH,))
-def columns_to_image_ext(call: Call, builder: Builder) -> Value:
+def columns_to_image_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up (N, C * kernel height * width, windows) into (N, C, H, W), as `mint` does."""
     call.constant(1)
     kernel, dilations, pads, strides = (_pair(call.constant(index)) for index in range(2, 6))
@@ -51,13 +51,13 @@ def columns_to_image_ext(call: Call, builder: Builder) -> Value:
 
 
 def _add_windows(
-    call: Call,
+    call: MindirCall,
     builder: Builder,
     kernel: Sequence[int],
     strides: Sequence[int],
     dilations: Sequence[int],
     pads: Sequence[int],
-) -> Value:
+) -> TypedValue:
     """Add windows up: the transpose of the convolution that cuts them out."""
     if len(call.type.shape) != 4:
         raise call.unsupported(NO_BATCH)
@@ -84,7 +84,7 @@ def _add_windows(
 
 
 @mindir_operator("ExtractImagePatches", takes={"padding": (1, 2, "SAME", "VALID", "same", "valid")})
-def extract_image_patches(call: Call, builder: Builder) -> Value:
+def extract_image_patches(call: MindirCall, builder: Builder) -> TypedValue:
     """Make the pixels of each window its channels: rows, columns, then the image's channels."""
     if call.num_inputs > 1:
         kernel, strides, rates = (_pair(call.constant(index)) for index in range(1, 4))
@@ -115,14 +115,14 @@ def extract_image_patches(call: Call, builder: Builder) -> Value:
 
 
 def _windows(
-    call: Call,
+    call: MindirCall,
     builder: Builder,
     kernel: Sequence[int],
     strides: Sequence[int],
     dilations: Sequence[int],
     pads: Sequence[int],
-    x: Value | None = None,
-) -> Value:
+    x: TypedValue | None = None,
+) -> TypedValue:
     """Return (N, C * kernel height * width, rows, columns), by a convolution that picks single pixels."""
     x = x or call.tensor(0)
     channels, pixels = x.shape[1], math.prod(kernel)
@@ -157,7 +157,7 @@ def _pair(values: int | Sequence[int]) -> tuple[int, int]:
 
 
 @mindir_operator("ChannelShuffle")
-def channel_shuffle(call: Call, builder: Builder) -> Value:
+def channel_shuffle(call: MindirCall, builder: Builder) -> TypedValue:
     """Deal the channels out: the first of each group, then the second of each."""
     x, groups = call.tensor(0), call.attribute("group")
     batch, channels, *sizes = x.shape
@@ -167,19 +167,19 @@ def channel_shuffle(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("DepthToSpace", takes=CHANNELS_FIRST)
-def depth_to_space(call: Call, builder: Builder) -> Value:
+def depth_to_space(call: MindirCall, builder: Builder) -> TypedValue:
     """Make channels into pixels."""
     _require_channels_first(call)
     return builder.add("DepthToSpace", [call.tensor(0)], blocksize=call.attribute("block_size"))
 
 
 @mindir_operator("SpaceToDepth", takes=CHANNELS_FIRST)
-def space_to_depth(call: Call, builder: Builder) -> Value:
+def space_to_depth(call: MindirCall, builder: Builder) -> TypedValue:
     """Make pixels into channels."""
     _require_channels_first(call)
     return builder.add("SpaceToDepth", [call.tensor(0)], blocksize=call.attribute("block_size"))
 
 
-def _require_channels_first(call: Call) -> None:
+def _require_channels_first(call: MindirCall) -> None:
     for name in CHANNELS_FIRST:
         call.require(name, call.attribute(name, "NCHW"))

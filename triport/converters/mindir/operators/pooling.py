@@ -10,9 +10,9 @@ import numpy as np
 from onnx import helper
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -28,7 +28,7 @@ PAD_MODES = {0: "PAD", 1: "SAME", 2: "VALID"}
 
 
 @mindir_operator("MaxPool", takes={"format": ("NCHW",), "pad_mode": ("SAME", "VALID")})
-def max_pool(call: Call, builder: Builder) -> Value:
+def max_pool(call: MindirCall, builder: Builder) -> TypedValue:
     """Take the maximum over a window; "same" padding never wins."""
     call.require("format", call.attribute("format"))
     attributes = _same_or_valid(call, call.attribute("pad_mode"))
@@ -41,8 +41,8 @@ def max_pool(call: Call, builder: Builder) -> Value:
 
 
 def _max_pool_behind_zeros(
-    call: Call, builder: Builder, kernel: Sequence[int], strides: Sequence[int]
-) -> Value | None:
+    call: MindirCall, builder: Builder, kernel: Sequence[int], strides: Sequence[int]
+) -> TypedValue | None:
     """Return a max-pool over what was padded with zeros as a padded one, None if nothing was.
 
     ONNX Runtime's optimiser (1.31, Pad_Fusion) merges a Pad into the MaxPool behind it as if zeros
@@ -80,13 +80,13 @@ def _max_pool_behind_zeros(
     return builder.add("Max", [y, builder.constant(lowest, y.type.elem_type)])
 
 
-def _lowest_number(value: Value) -> float:
+def _lowest_number(value: TypedValue) -> float:
     """Return the lowest number that the value's type has."""
     return float(np.finfo(helper.tensor_dtype_to_np_dtype(value.type.elem_type)).min)
 
 
 @mindir_operator("AvgPool", takes={"format": (0, "NCHW"), "pad_mode": ("SAME", "VALID")})
-def avg_pool(call: Call, builder: Builder) -> Value:
+def avg_pool(call: MindirCall, builder: Builder) -> TypedValue:
     """Average over a window; "same" padding is not counted."""
     kernel, strides, pad_mode, format_ = (call.constant(index) for index in range(1, 5))
     call.require("format", format_)
@@ -96,13 +96,13 @@ def avg_pool(call: Call, builder: Builder) -> Value:
     )
 
 
-def _same_or_valid(call: Call, pad_mode: str) -> dict[str, Any]:
+def _same_or_valid(call: MindirCall, pad_mode: str) -> dict[str, Any]:
     call.require("pad_mode", pad_mode)
     return {"auto_pad": "SAME_UPPER"} if pad_mode == "SAME" else {}
 
 
 @mindir_operator("MaxPoolWithArgmaxV2")
-def max_pool_with_argmax(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def max_pool_with_argmax(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Take the maximum over a padded window; where it was found is not converted."""
     call.ignore("argmax_type", why="of the second result")
     names = ("kernel_size", "strides", "pads", "dilation")
@@ -111,7 +111,7 @@ def max_pool_with_argmax(call: Call, builder: Builder) -> tuple[Value | None, ..
 
 
 @mindir_operator("MaxPoolWithMask", "MaxPoolWithIndices")
-def max_pool_with_mask(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def max_pool_with_mask(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Take the maximum over a padded window; mask and indices are not converted."""
     kernel, strides, pads, dilations, ceil_mode = (call.constant(index) for index in range(1, 6))
     call.constant(6)  # the mask's type
@@ -122,7 +122,7 @@ def max_pool_with_mask(call: Call, builder: Builder) -> tuple[Value | None, ...]
 
 
 @mindir_operator("MaxPool3DWithArgmax", takes={"format": ("NCDHW",)})
-def max_pool_3d_with_argmax(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def max_pool_3d_with_argmax(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Do the same in three dimensions."""
     call.require("format", call.attribute("format"))
     call.ignore("argmax_type", why="of the second result")
@@ -132,13 +132,13 @@ def max_pool_3d_with_argmax(call: Call, builder: Builder) -> tuple[Value | None,
 
 
 def _padded_max_pool(
-    call: Call, builder: Builder, windows: Iterable[tuple[int, ...]], ceil_mode: bool
-) -> tuple[Value | None, ...]:
+    call: MindirCall, builder: Builder, windows: Iterable[tuple[int, ...]], ceil_mode: bool
+) -> tuple[TypedValue | None, ...]:
     return _pool(call, builder, "MaxPool", list(windows), call.types[0], ceil_mode=int(ceil_mode)), None
 
 
 @mindir_operator("MaxPool3D", takes={"format": ("NCDHW",), "pad_mode": (*PAD, *SAME, *VALID)})
-def max_pool_3d(call: Call, builder: Builder) -> Value:
+def max_pool_3d(call: MindirCall, builder: Builder) -> TypedValue:
     """Take the maximum over a window in three dimensions."""
     call.require("format", call.attribute("format"))
     pad_mode, pads = call.attribute("pad_mode"), call.attribute("pad_list")
@@ -161,7 +161,7 @@ def max_pool_3d(call: Call, builder: Builder) -> Value:
     takes={"format": ("NCDHW",), "pad_mode": (*PAD, *SAME, *VALID)},
     refuses=(OTHER_END, DIVISOR),
 )
-def avg_pool_3d(call: Call, builder: Builder) -> Value:
+def avg_pool_3d(call: MindirCall, builder: Builder) -> TypedValue:
     """Average over a padded window in three dimensions."""
     call.require("format", call.attribute("format"))
     pad_mode = call.attribute("pad_mode")
@@ -189,7 +189,7 @@ def avg_pool_3d(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("AvgPool2D", "AvgPool3DExt", refuses=(NO_BATCH,))
-def avg_pool_ext(call: Call, builder: Builder) -> Value:
+def avg_pool_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Average over a padded window of two axes or three, as `mint` does."""
     kernel, strides, pads, ceil_mode, count_include_pad, divisor = (call.constant(i) for i in range(1, 7))
     rank = 2 if call.primitive == "AvgPool2D" else 3
@@ -202,7 +202,7 @@ def avg_pool_ext(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("AvgPool1D")
-def avg_pool_1d(call: Call, builder: Builder) -> Value:
+def avg_pool_1d(call: MindirCall, builder: Builder) -> TypedValue:
     """Average over a padded window of one axis, as `mint` does."""
     kernel, strides, pads, ceil_mode, count_include_pad = (call.constant(i) for i in range(1, 6))
     (window,) = zip(kernel, strides or kernel, pads, strict=True)
@@ -210,13 +210,13 @@ def avg_pool_1d(call: Call, builder: Builder) -> Value:
 
 
 def _padded_avg_pool(
-    call: Call,
+    call: MindirCall,
     builder: Builder,
     windows: Sequence[tuple[int, ...]],
     ceil_mode: bool,
     count_include_pad: bool,
     divisor: int | None,
-) -> Value:
+) -> TypedValue:
     if ceil_mode and _is_ragged(call.tensor(0).shape[2:], windows) and (count_include_pad or divisor):
         return _overrunning_avg_pool(call, builder, windows, divisor)
     attributes = {"ceil_mode": int(ceil_mode), "count_include_pad": int(count_include_pad or bool(divisor))}
@@ -227,8 +227,8 @@ def _padded_avg_pool(
 
 
 def _overrunning_avg_pool(
-    call: Call, builder: Builder, windows: Sequence[tuple[int, ...]], divisor: int | None
-) -> Value:
+    call: MindirCall, builder: Builder, windows: Sequence[tuple[int, ...]], divisor: int | None
+) -> TypedValue:
     """Average where the last windows overrun the padding, of which the part beyond does not count.
 
     ONNX's runtimes disagree on that: so the padding is made first, and the averages are corrected.
@@ -259,13 +259,13 @@ def _is_ragged(sizes: Sequence[int], windows: Sequence[tuple[int, ...]]) -> bool
 
 
 def _pool(
-    call: Call,
+    call: MindirCall,
     builder: Builder,
     op_type: str,
     windows: Sequence[tuple[int, ...]],
     type_: TensorType,
     **attributes: int,
-) -> Value:
+) -> TypedValue:
     """Add a pool with symmetric padding; windows are (kernel, stride, padding, dilation) by axis.
 
     MindSpore pads a 2-D pool by way of a 3-D one: ExpandDims, pool, Squeeze. Where the first axis
@@ -276,7 +276,7 @@ def _pool(
     expanded = len(windows) == 3 and windows[0] == (1, 1, 0, 1) and unsqueezed and unsqueezed[1] == [2]
     pool_type = type_
     if unsqueezed and expanded:
-        x = Value(unsqueezed[0].ir, _drop_depth(x.type))
+        x = TypedValue(unsqueezed[0].ir, _drop_depth(x.type))
         pool_type = _drop_depth(type_)
         windows = windows[1:]
     kernel, strides, pads, dilations = map(list, zip(*windows, strict=True))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -21,7 +21,7 @@ GATES = (0, 3, 1, 2)
 @mindir_operator(
     "LSTM", takes={"num_layers": (1,), "proj_size": (0,)}, refuses=(BOTH_DIRECTIONS, OTHER_WEIGHTS)
 )
-def lstm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
+def lstm(call: MindirCall, builder: Builder) -> tuple[TypedValue | None, ...]:
     """Run one layer over (time, N, features); its weights come packed into one column.
 
     For each direction the column holds the input weights, then for each the hidden ones, then biases.
@@ -50,7 +50,7 @@ def lstm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
         start += length
     widths = [features, size, 1]
     weights = [_reorder(builder, piece, size, width) for piece, width in zip(pieces, widths, strict=False)]
-    inputs: list[Value | None] = [x, weights[0], weights[1]]
+    inputs: list[TypedValue | None] = [x, weights[0], weights[1]]
     if has_bias:
         bias = builder.add("Reshape", [weights[2], builder.constant([1, 4 * size])], _shaped(x, 1, 4 * size))
         inputs.append(
@@ -73,11 +73,11 @@ def lstm(call: Call, builder: Builder) -> tuple[Value | None, ...]:
     return builder.squeeze(y, [1]), last_hidden, last_cell, None, None
 
 
-def _shaped(like: Value, *shape: int) -> TensorType:
+def _shaped(like: TypedValue, *shape: int) -> TensorType:
     return TensorType(like.type.elem_type, shape)
 
 
-def _reorder(builder: Builder, piece: Value, size: int, width: int) -> Value:
+def _reorder(builder: Builder, piece: TypedValue, size: int, width: int) -> TypedValue:
     """Return a piece of the packed weights as (1, 4 * size, width), its gates in ONNX's order."""
     gates = builder.constant([4, size, width])
     y = builder.add("Reshape", [piece, gates], _shaped(piece, 4, size, width))
@@ -86,6 +86,6 @@ def _reorder(builder: Builder, piece: Value, size: int, width: int) -> Value:
     return builder.add("Reshape", [y, whole], _shaped(piece, 1, 4 * size, width))
 
 
-def _is_zero(builder: Builder, value: Value) -> bool:
+def _is_zero(builder: Builder, value: TypedValue) -> bool:
     array = builder.get_array(value)
     return array is not None and value.type.elem_type == onnx.TensorProto.FLOAT and not array.any()

@@ -7,9 +7,9 @@ import math
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -27,13 +27,13 @@ OF_NOTHING = "no elements: whatever lay in memory"
         "ReduceMin": f"{NAN_LEFT_OUT}; {OF_NOTHING}",
     },
 )
-def reduce(call: Call, builder: Builder) -> Value:
+def reduce(call: MindirCall, builder: Builder) -> TypedValue:
     """Reduce over the axes; none means all."""
     return _reduce(call, builder, call.primitive)
 
 
 @mindir_operator("ReduceSum")
-def reduce_sum(call: Call, builder: Builder) -> Value:
+def reduce_sum(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up over the axes; with skip_mode, none means none."""
     if call.constant(3) and not call.constant(1):
         call.constant(2)
@@ -42,14 +42,14 @@ def reduce_sum(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("MeanExt", "SumExt", "ProdExt", differs={"ProdExt": OF_NOTHING})
-def reduce_ext(call: Call, builder: Builder) -> Value:
+def reduce_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Average, add up or multiply in the element type of the result."""
     call.constant(3)  # the result's type is known
     return _reduce(call, builder, f"Reduce{call.primitive.removesuffix('Ext')}")
 
 
 @mindir_operator("ReduceAll", "ReduceAny")
-def reduce_truth(call: Call, builder: Builder) -> Value:
+def reduce_truth(call: MindirCall, builder: Builder) -> TypedValue:
     """Return whether all, or any, of the elements hold."""
     x = builder.cast(builder.cast(call.tensor(0), onnx.TensorProto.BOOL), onnx.TensorProto.INT32)
     rank = len(x.shape)
@@ -61,26 +61,26 @@ def reduce_truth(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Max", "Min")
-def reduce_all(call: Call, builder: Builder) -> Value:
+def reduce_all(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the largest or smallest element of all."""
     x = call.tensor(0)
     return builder.reduce(f"Reduce{call.primitive}", x, range(len(x.shape)), keep_dims=False)
 
 
-def _reduce(call: Call, builder: Builder, op_type: str) -> Value:
+def _reduce(call: MindirCall, builder: Builder, op_type: str) -> TypedValue:
     x = builder.cast(call.tensor(0), call.type.elem_type)
     axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
     return builder.reduce(op_type, x, axes, bool(call.constant(2)))
 
 
 @mindir_operator("LogSumExp")
-def log_sum_exp(call: Call, builder: Builder) -> Value:
+def log_sum_exp(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the logarithm of the sum of exponentials."""
     return _reduce(call, builder, "ReduceLogSumExp")
 
 
 @mindir_operator("ReduceStd")
-def reduce_std(call: Call, builder: Builder) -> tuple[Value, Value]:
+def reduce_std(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     """Return standard deviation and mean."""
     x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
     unbiased, keep_dims = int(call.constant(2)), bool(call.constant(3))
@@ -89,18 +89,18 @@ def reduce_std(call: Call, builder: Builder) -> tuple[Value, Value]:
 
 
 @mindir_operator("Std", "Var")
-def standard_deviation(call: Call, builder: Builder) -> Value:
+def standard_deviation(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the standard deviation, or its square."""
     return _deviation(call, builder)[0]
 
 
 @mindir_operator("StdMean", "VarMean")
-def standard_deviation_and_mean(call: Call, builder: Builder) -> tuple[Value, Value]:
+def standard_deviation_and_mean(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     """Return the standard deviation, or its square, and the mean."""
     return _deviation(call, builder)
 
 
-def _deviation(call: Call, builder: Builder) -> tuple[Value, Value]:
+def _deviation(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     x, axes = call.tensor(0), call.axes(1, len(call.tensor(0).shape))
     correction, keep_dims = int(call.constant(2)), bool(call.constant(3))
     variance, mean = _variance(builder, x, axes, correction, keep_dims)
@@ -108,8 +108,8 @@ def _deviation(call: Call, builder: Builder) -> tuple[Value, Value]:
 
 
 def _variance(
-    builder: Builder, x: Value, axes: list[int], correction: int, keep_dims: bool
-) -> tuple[Value, Value]:
+    builder: Builder, x: TypedValue, axes: list[int], correction: int, keep_dims: bool
+) -> tuple[TypedValue, TypedValue]:
     """Return the variance, divided by the number of elements less `correction`, and the mean."""
     axes = axes or list(range(len(x.shape)))
     mean = builder.reduce("ReduceMean", x, axes, keep_dims=True)
@@ -125,7 +125,7 @@ def _variance(
 
 
 @mindir_operator("Nansum")
-def sum_of_numbers(call: Call, builder: Builder) -> Value:
+def sum_of_numbers(call: MindirCall, builder: Builder) -> TypedValue:
     """Add up over the axes, leaving out what is not a number."""
     call.constant(3)  # the result's type is known
     x = call.tensor(0)
@@ -136,7 +136,7 @@ def sum_of_numbers(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("CountNonZero")
-def count_nonzero(call: Call, builder: Builder) -> Value:
+def count_nonzero(call: MindirCall, builder: Builder) -> TypedValue:
     """Count over the axes what is not zero; none means all."""
     x = call.tensor(0)
     axes = call.axes(1, len(x.shape)) or list(range(len(x.shape)))
@@ -145,7 +145,7 @@ def count_nonzero(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("MedianExt")
-def median(call: Call, builder: Builder) -> Value:
+def median(call: MindirCall, builder: Builder) -> TypedValue:
     """Return the middle element of all; of two, the lower."""
     x = call.tensor(0)
     count = math.prod(x.shape)
@@ -158,7 +158,7 @@ def median(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Argmax", "Argmin")
-def argument(call: Call, builder: Builder) -> Value:
+def argument(call: MindirCall, builder: Builder) -> TypedValue:
     """Return where the largest or smallest element along an axis is."""
     call.constant(2)  # the result's type is known
     x = call.tensor(0)
@@ -167,7 +167,7 @@ def argument(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ArgMaxExt", "ArgMinExt")
-def argument_ext(call: Call, builder: Builder) -> Value:
+def argument_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same, as `mint` does; without an axis, in the flattened tensor."""
     x, keep_dims = call.tensor(0), bool(call.constant(2))
     axes = call.axes(1, len(x.shape))
@@ -180,20 +180,20 @@ def argument_ext(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ArgMaxWithValue", "ArgMinWithValue", differs={"ArgMinWithValue": NAN_LEFT_OUT})
-def argument_with_value(call: Call, builder: Builder) -> tuple[Value, Value]:
+def argument_with_value(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     """Return where the largest or smallest element along an axis is, and that element."""
     index, value = _argument_and_value(call, builder, call.types[0].elem_type)
     return index, value
 
 
 @mindir_operator("MaxDim", "MinDim", differs={"MinDim": NAN_LEFT_OUT})
-def value_with_argument(call: Call, builder: Builder) -> tuple[Value, Value]:
+def value_with_argument(call: MindirCall, builder: Builder) -> tuple[TypedValue, TypedValue]:
     """Return the largest or smallest element along an axis, and where it is."""
     index, value = _argument_and_value(call, builder, call.types[1].elem_type)
     return value, index
 
 
-def _argument_and_value(call: Call, builder: Builder, elem_type: int) -> tuple[Value, Value]:
+def _argument_and_value(call: MindirCall, builder: Builder, elem_type: int) -> tuple[TypedValue, TypedValue]:
     x, keep_dims = call.tensor(0), bool(call.constant(2))
     (axis,) = call.axes(1, len(x.shape))
     op_type = _op_type(call)
@@ -201,11 +201,13 @@ def _argument_and_value(call: Call, builder: Builder, elem_type: int) -> tuple[V
     return index, builder.reduce(op_type.replace("Arg", "Reduce"), x, [axis], keep_dims)
 
 
-def _op_type(call: Call) -> str:
+def _op_type(call: MindirCall) -> str:
     return "ArgMin" if "min" in call.primitive.lower() else "ArgMax"
 
 
-def _argument(builder: Builder, op_type: str, x: Value, axis: int, keep_dims: bool, elem_type: int) -> Value:
+def _argument(
+    builder: Builder, op_type: str, x: TypedValue, axis: int, keep_dims: bool, elem_type: int
+) -> TypedValue:
     shape = [*x.shape[:axis], *([1] if keep_dims else []), *x.shape[axis + 1 :]]
     type_ = TensorType(onnx.TensorProto.INT64, tuple(shape))
     y = builder.add(op_type, [x], type_, axis=axis, keepdims=int(keep_dims))

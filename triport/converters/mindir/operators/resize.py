@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -26,7 +26,7 @@ COORDINATES = {0: "asymmetric", 1: "align_corners", 2: "half_pixel"}
 
 
 @mindir_operator("ResizeBilinearV2")
-def resize_bilinear(call: Call, builder: Builder) -> Value:
+def resize_bilinear(call: MindirCall, builder: Builder) -> TypedValue:
     """Interpolate linearly between the nearest pixels."""
     call.constant(1)  # the size, which the result has
     mode = _coordinates(bool(call.constant(2)), bool(call.constant(3)))
@@ -34,7 +34,7 @@ def resize_bilinear(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ResizeLinear1D", takes={"coordinate_transformation_mode": tuple(COORDINATES)})
-def resize_linear(call: Call, builder: Builder) -> Value:
+def resize_linear(call: MindirCall, builder: Builder) -> TypedValue:
     """Interpolate linearly along the last axis."""
     call.constant(1)
     mode = call.constant(2)
@@ -43,7 +43,7 @@ def resize_linear(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ResizeBicubic")
-def resize_bicubic(call: Call, builder: Builder) -> Value:
+def resize_bicubic(call: MindirCall, builder: Builder) -> TypedValue:
     """Interpolate with a cubic kernel, weights outside the image left out."""
     call.constant(1)
     align_corners, half_pixel = bool(call.constant(2)), bool(call.constant(3))
@@ -57,7 +57,7 @@ def resize_bicubic(call: Call, builder: Builder) -> Value:
     *("UpsampleLinear1D", "UpsampleBilinear2D", "UpsampleTrilinear3D", "UpsampleBicubic2D"),
     refuses=(SAME_SIZE, OTHER_SIZES),
 )
-def upsample(call: Call, builder: Builder) -> Value:
+def upsample(call: MindirCall, builder: Builder) -> TypedValue:
     """Interpolate as `mint` does; a size or a scale, and align_corners."""
     call.constant(1)
     scales, align_corners = call.constant(2), bool(call.constant(3))
@@ -78,7 +78,7 @@ def _coordinates(align_corners: bool, half_pixel: bool) -> str:
 
 
 @mindir_operator("ResizeNearestNeighbor", "ResizeNearestNeighborV2")
-def resize_nearest(call: Call, builder: Builder) -> Value:
+def resize_nearest(call: MindirCall, builder: Builder) -> TypedValue:
     """Take the nearest pixel."""
     call.constant(1)
     align_corners, half_pixel = bool(call.constant(2)), bool(call.constant(3))
@@ -91,7 +91,7 @@ def resize_nearest(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("UpsampleNearest1D", "UpsampleNearest2D", "UpsampleNearest3D")
-def upsample_nearest(call: Call, builder: Builder) -> Value:
+def upsample_nearest(call: MindirCall, builder: Builder) -> TypedValue:
     """Take the nearest pixel, as `mint` does."""
     call.constant(1)
     x, scales = call.tensor(0), call.constant(2)
@@ -126,7 +126,7 @@ def _nearest(before: int, after: int, align_corners: bool, half_pixel: bool) -> 
     return np.minimum(source, before - 1).astype(np.int64).tolist()
 
 
-def _pick(call: Call, builder: Builder, picks: Sequence[Sequence[int]]) -> Value:
+def _pick(call: MindirCall, builder: Builder, picks: Sequence[Sequence[int]]) -> TypedValue:
     """Repeat pixels: one Resize for whole factors, else one Gather for each axis."""
     x = call.tensor(0)
     factors = [after // before for before, after in zip(x.shape[2:], call.type.shape[2:], strict=True)]
@@ -144,13 +144,13 @@ def _pick(call: Call, builder: Builder, picks: Sequence[Sequence[int]]) -> Value
 
 
 def _resize(
-    call: Call,
+    call: MindirCall,
     builder: Builder,
     mode: str,
     coordinates: str,
     given: Sequence[float] | None = None,
     **attributes: Any,
-) -> Value:
+) -> TypedValue:
     """Write a Resize: by the scales that were given, else by those that the sizes have, else by sizes."""
     x, after = call.tensor(0), call.type.shape
     if x.shape == after:
@@ -201,7 +201,7 @@ def _fit_scale(before: int, after: int, scale: float) -> np.float32:
     },
     refuses=(VOLUME,),
 )
-def grid_sample(call: Call, builder: Builder) -> Value:
+def grid_sample(call: MindirCall, builder: Builder) -> TypedValue:
     """Take pixels at given places, between -1 and 1."""
     x, grid, mode, padding = call.tensor(0), call.tensor(1), call.constant(2), call.constant(3)
     call.require("interpolation_mode", mode)
@@ -219,7 +219,7 @@ def grid_sample(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("AffineGrid", refuses=(VOLUME_GRID,))
-def affine_grid(call: Call, builder: Builder) -> Value:
+def affine_grid(call: MindirCall, builder: Builder) -> TypedValue:
     """Return where each pixel of a turned and moved image lies, between -1 and 1."""
     theta, size, align_corners = call.tensor(0), call.constant(1), bool(call.attribute("align_corners"))
     if len(size) != 4:

@@ -9,9 +9,9 @@ import onnx
 from onnx import helper
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value, check_size
+from triport.converters.mindir.values import TypedValue, check_size
 
 from . import mindir_operator
 
@@ -22,7 +22,7 @@ ADDS_UP = "adding up at equal indices needs opset 16 or later"
 
 
 @mindir_operator("ScatterNd", refuses=(ADDS_UP,))
-def scatter_nd(call: Call, builder: Builder) -> Value:
+def scatter_nd(call: MindirCall, builder: Builder) -> TypedValue:
     """Put slices into zeros; equal indices add up."""
     index, updates = builder.cast(call.tensor(0), onnx.TensorProto.INT64), call.tensor(1)
     shape = call.constant(2)
@@ -32,14 +32,14 @@ def scatter_nd(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("TensorScatterAdd", lowest_opset=16)
-def tensor_scatter_add(call: Call, builder: Builder) -> Value:
+def tensor_scatter_add(call: MindirCall, builder: Builder) -> TypedValue:
     """Add slices; equal indices add up."""
     index = builder.cast(call.tensor(1), onnx.TensorProto.INT64)
     return builder.add("ScatterND", [call.tensor(0), index, call.tensor(2)], reduction="add")
 
 
 @mindir_operator("TensorScatterElements", "Scatter", takes=REDUCED, refuses=(ADDS_UP,))
-def scatter_elements(call: Call, builder: Builder) -> Value:
+def scatter_elements(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace elements along an axis, or add to them, by an index for each."""
     x = call.tensor(0)
     if call.primitive == "Scatter":
@@ -52,7 +52,7 @@ def scatter_elements(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ScatterAddExt", takes=REDUCED, refuses=(PART, ADDS_UP))
-def scatter_add(call: Call, builder: Builder) -> Value:
+def scatter_add(call: MindirCall, builder: Builder) -> TypedValue:
     """Add to elements along an axis, by an index for each; equal indices add up."""
     x, axis, index, updates = call.tensor(0), call.constant(1), call.tensor(2), call.tensor(3)
     if updates.shape != index.shape:
@@ -61,7 +61,7 @@ def scatter_add(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("ScatterValue", takes=REDUCED, refuses=(ADDS_UP,))
-def scatter_value(call: Call, builder: Builder) -> Value:
+def scatter_value(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace elements along an axis by a number, or add it to them, by an index for each."""
     x, axis, index = call.tensor(0), call.constant(1), call.tensor(2)
     number, reduction = call.constant(3), call.constant(4)
@@ -75,7 +75,9 @@ def scatter_value(call: Call, builder: Builder) -> Value:
     return _scatter(call, builder, [x, index, updates], axis, reduction)
 
 
-def _scatter(call: Call, builder: Builder, inputs: list[Value], axis: int, reduction: int | str) -> Value:
+def _scatter(
+    call: MindirCall, builder: Builder, inputs: list[TypedValue], axis: int, reduction: int | str
+) -> TypedValue:
     call.require("reduce", reduction)
     attributes: dict[str, Any] = {}
     if REDUCTIONS[reduction] != "none":
@@ -85,18 +87,18 @@ def _scatter(call: Call, builder: Builder, inputs: list[Value], axis: int, reduc
 
 
 @mindir_operator("IndexAddExt", lowest_opset=16)
-def index_add(call: Call, builder: Builder) -> Value:
+def index_add(call: MindirCall, builder: Builder) -> TypedValue:
     """Add slices along an axis, by an index for each; equal indices add up."""
     return _index_add(call, builder)
 
 
 @mindir_operator("InplaceIndexAddExt", in_place=0, lowest_opset=16)
-def index_add_in_place(call: Call, builder: Builder) -> Value:
+def index_add_in_place(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same; the result also replaces the first operand."""
     return _index_add(call, builder)
 
 
-def _index_add(call: Call, builder: Builder) -> Value:
+def _index_add(call: MindirCall, builder: Builder) -> TypedValue:
     x, index, updates, alpha = call.tensor(0), call.tensor(2), call.tensor(3), call.constant(4)
     (axis,) = call.axes(1, len(x.shape))
     if alpha != 1:
@@ -109,7 +111,7 @@ def _index_add(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("IndexFill")
-def index_fill(call: Call, builder: Builder) -> Value:
+def index_fill(call: MindirCall, builder: Builder) -> TypedValue:
     """Replace slices along an axis by a number."""
     x, index, number = call.tensor(0), np.ravel(call.constant(2)), call.tensor(3, like=call.tensor(0))
     (axis,) = call.axes(1, len(x.shape))
@@ -120,6 +122,6 @@ def index_fill(call: Call, builder: Builder) -> Value:
     return builder.add("Where", [builder.constant(mask, onnx.TensorProto.BOOL), number, x])
 
 
-def _require_reduction(call: Call, builder: Builder) -> None:
+def _require_reduction(call: MindirCall, builder: Builder) -> None:
     if builder.opset < 16:
         raise call.unsupported(ADDS_UP)

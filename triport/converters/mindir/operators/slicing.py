@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import TensorType
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from . import mindir_operator
 
@@ -14,13 +14,13 @@ BACKWARDS = "its step is {step}, expected above 0"
 
 
 @mindir_operator("Concat")
-def concat(call: Call, builder: Builder) -> Value:
+def concat(call: MindirCall, builder: Builder) -> TypedValue:
     """Join tensors along an axis."""
     axis = call.constant(1)
     return builder.add("Concat", _match_batches(builder, call.tensors(0), axis), axis=axis)
 
 
-def _match_batches(builder: Builder, values: list[Value], axis: int) -> list[Value]:
+def _match_batches(builder: Builder, values: list[TypedValue], axis: int) -> list[TypedValue]:
     """Give constants that are joined behind the batch axis the free batch size of the others."""
     if axis == 0 or all(builder.is_free_of_inputs(value) for value in values):
         return values
@@ -28,7 +28,7 @@ def _match_batches(builder: Builder, values: list[Value], axis: int) -> list[Val
 
 
 @mindir_operator("Stack")
-def stack(call: Call, builder: Builder) -> Value:
+def stack(call: MindirCall, builder: Builder) -> TypedValue:
     """Join tensors along a new axis."""
     call.ignore("num", "N", why="the number of tensors")
     axis = call.attribute("axis") % len(call.type.shape)
@@ -37,7 +37,7 @@ def stack(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("StackExt")
-def stack_ext(call: Call, builder: Builder) -> Value:
+def stack_ext(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same, as `mint` does."""
     axis = call.constant(1) % len(call.type.shape)
     values = _match_batches(builder, call.tensors(0), axis)
@@ -45,19 +45,19 @@ def stack_ext(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Unstack")
-def unstack(call: Call, builder: Builder) -> tuple[Value, ...]:
+def unstack(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Cut along an axis, and drop it: one Gather for each part, of which unread ones vanish."""
     call.ignore("num", why="the number of results")
     return _unstack(call, builder, call.attribute("axis"))
 
 
 @mindir_operator("UnstackExtView", is_view=True)
-def unstack_view(call: Call, builder: Builder) -> tuple[Value, ...]:
+def unstack_view(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Do the same with the same storage."""
     return _unstack(call, builder, call.constant(1))
 
 
-def _unstack(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
+def _unstack(call: MindirCall, builder: Builder, axis: int) -> tuple[TypedValue, ...]:
     x = call.tensor(0)
     return tuple(
         builder.add("Gather", [x, builder.constant(index)], type_, axis=axis)
@@ -66,7 +66,7 @@ def _unstack(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
 
 
 @mindir_operator("Meshgrid", takes={"indexing": (0, 1, "ij", "xy")})
-def mesh_grid(call: Call, builder: Builder) -> tuple[Value, ...]:
+def mesh_grid(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Spread vectors over a grid that has an axis for each."""
     indexing = call.constant(1)
     call.require("indexing", indexing)
@@ -84,7 +84,7 @@ def mesh_grid(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 
 @mindir_operator("Slice")
-def slice_by_size(call: Call, builder: Builder) -> Value:
+def slice_by_size(call: MindirCall, builder: Builder) -> TypedValue:
     """Cut x[begin : begin + size]; a size of -1 means to the end."""
     x, begin, sizes = call.tensor(0), call.constant(1), call.constant(2)
     axes = [axis for axis, size in enumerate(call.type.shape) if size != x.shape[axis]]
@@ -96,7 +96,7 @@ def slice_by_size(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("Split", refuses=(OTHER_PARTS,))
-def split(call: Call, builder: Builder) -> tuple[Value, ...]:
+def split(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Cut into equal parts."""
     if call.constant(2) != len(call.types):
         raise call.unsupported(OTHER_PARTS, asked=call.constant(2), found=len(call.types))
@@ -104,20 +104,20 @@ def split(call: Call, builder: Builder) -> tuple[Value, ...]:
 
 
 @mindir_operator("ChunkView", "SplitTensorView", is_view=True)
-def chunk_view(call: Call, builder: Builder) -> tuple[Value, ...]:
+def chunk_view(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Cut into a number of views, or views of one size, the last of which may be smaller."""
     call.constant(1)
     return _split(call, builder, call.constant(2))
 
 
 @mindir_operator("SplitWithSizeView", is_view=True)
-def split_with_size_view(call: Call, builder: Builder) -> tuple[Value, ...]:
+def split_with_size_view(call: MindirCall, builder: Builder) -> tuple[TypedValue, ...]:
     """Cut into views of the given sizes."""
     call.constant(1)
     return _split(call, builder, call.constant(2))
 
 
-def _split(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
+def _split(call: MindirCall, builder: Builder, axis: int) -> tuple[TypedValue, ...]:
     """Cut into what was traced; ONNX wants the number of equal parts from opset 18 on.
 
     Before, equal parts are named as well: ONNX Runtime 1.31's optimiser takes two Splits of one
@@ -138,36 +138,36 @@ def _split(call: Call, builder: Builder, axis: int) -> tuple[Value, ...]:
 
 
 @mindir_operator("Narrow")
-def narrow(call: Call, builder: Builder) -> Value:
+def narrow(call: MindirCall, builder: Builder) -> TypedValue:
     """Cut a number of elements out of one axis."""
     return _narrow(call, builder)
 
 
 @mindir_operator("NarrowView", is_view=True)
-def narrow_view(call: Call, builder: Builder) -> Value:
+def narrow_view(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same with the same storage."""
     return _narrow(call, builder)
 
 
-def _narrow(call: Call, builder: Builder) -> Value:
+def _narrow(call: MindirCall, builder: Builder) -> TypedValue:
     x, axis, start, length = call.tensor(0), call.constant(1), call.constant(2), call.constant(3)
     start %= x.shape[axis] or 1
     return builder.add("Slice", [x, *(builder.constant([n]) for n in (start, start + length, axis))])
 
 
 @mindir_operator("SliceExt", refuses=(BACKWARDS,))
-def slice_axis(call: Call, builder: Builder) -> Value:
+def slice_axis(call: MindirCall, builder: Builder) -> TypedValue:
     """Cut x[start:end:step] along an axis."""
     return _slice_axis(call, builder)
 
 
 @mindir_operator("SliceExtView", is_view=True, refuses=(BACKWARDS,))
-def slice_axis_view(call: Call, builder: Builder) -> Value:
+def slice_axis_view(call: MindirCall, builder: Builder) -> TypedValue:
     """Do the same with the same storage."""
     return _slice_axis(call, builder)
 
 
-def _slice_axis(call: Call, builder: Builder) -> Value:
+def _slice_axis(call: MindirCall, builder: Builder) -> TypedValue:
     x, axis, start, end, step = call.tensor(0), *(call.constant(index) for index in range(1, 5))
     if step <= 0:
         raise call.unsupported(BACKWARDS, step=step)
@@ -175,7 +175,7 @@ def _slice_axis(call: Call, builder: Builder) -> Value:
 
 
 @mindir_operator("StridedSlice")
-def strided_slice(call: Call, builder: Builder) -> Value:
+def strided_slice(call: MindirCall, builder: Builder) -> TypedValue:
     """Cut x[begin:end:strides]; a set bit of a mask says that the bound does not matter.
 
     Further masks name the entry that stands for all axes in between, those that make a new axis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from triport.converters.mindir.builder import Builder
-from triport.converters.mindir.call import Call
+from triport.converters.mindir.call import MindirCall
 from triport.converters.mindir.graph import Monad
 
 from . import mindir_operator
@@ -15,14 +15,14 @@ NO_RESULT = "result {index} of the operator before it is not converted"
 
 
 @mindir_operator("Load", "TensorMove")
-def copy(call: Call, builder: Builder) -> Any:
+def copy(call: MindirCall, builder: Builder) -> Any:
     """Copy what the storage holds now: later in-place operators do not change the copy."""
     del builder
     return call.tensor(0)
 
 
 @mindir_operator("UpdateState")
-def update_state(call: Call, builder: Builder) -> Any:
+def update_state(call: MindirCall, builder: Builder) -> Any:
     """Order side effects, which the order of the nodes already does."""
     del builder
     for index in range(len(call.node.inputs)):
@@ -31,7 +31,7 @@ def update_state(call: Call, builder: Builder) -> Any:
 
 
 @mindir_operator("Depend")
-def depend(call: Call, builder: Builder) -> Any:
+def depend(call: MindirCall, builder: Builder) -> Any:
     """Return the first input; the others only have to be computed before."""
     del builder
     for index in range(1, len(call.node.inputs)):
@@ -40,14 +40,14 @@ def depend(call: Call, builder: Builder) -> Any:
 
 
 @mindir_operator("MakeTuple", "make_list")
-def make_tuple(call: Call, builder: Builder) -> Any:
+def make_tuple(call: MindirCall, builder: Builder) -> Any:
     """Return the entries themselves: a tensor in a tuple is not copied."""
     del builder
     return tuple(call.entry(index) for index in range(len(call.node.inputs)))
 
 
 @mindir_operator("TupleGetItem", refuses=(NO_ITEM, NO_RESULT))
-def tuple_get_item(call: Call, builder: Builder) -> Any:
+def tuple_get_item(call: MindirCall, builder: Builder) -> Any:
     """Return one entry."""
     del builder
     items = call.entry(0)

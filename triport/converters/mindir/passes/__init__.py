@@ -12,7 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from triport.converters.mindir.free_batch import FreeBatch
-from triport.converters.mindir.values import Value
+from triport.converters.mindir.values import TypedValue
 
 from .declare_shapes import DeclareShapes
 from .end_in_outputs import EndInOutputs
@@ -21,7 +21,7 @@ from .name_values import NameValues
 
 def run_passes(
     model: ir.Model,
-    outputs: Sequence[Value],
+    outputs: Sequence[TypedValue],
     names: Sequence[str],
     batch_size: int | None,
     batch: FreeBatch,

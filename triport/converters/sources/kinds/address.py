@@ -7,8 +7,8 @@ import re
 
 from triport.converters.hub import import_hub, without_secrets
 from triport.converters.identification.published_weights import digits_in_name
-from triport.converters.sources.download import Wanted, check_address, download
-from triport.converters.sources.located import Asked, Located
+from triport.converters.sources.download import WantedFile, check_address, download
+from triport.converters.sources.located import FetchOptions, Located
 from triport.converters.sources.repository import bring_repository, repository_at
 from triport.converters.sources.store import file_name, made_folder
 
@@ -20,7 +20,7 @@ def takes(text: str) -> bool:
     return re.match(r"(?!hf:)[a-z][a-z0-9+.-]*://", text, re.IGNORECASE) is not None
 
 
-def bring(text: str, asked: Asked) -> Located:
+def bring(text: str, asked: FetchOptions) -> Located:
     """Return the file at an address."""
     check_address(text)
     import_hub()
@@ -31,7 +31,7 @@ def bring(text: str, asked: Asked) -> Located:
     digits = digits_in_name(name)
     # the address may hold a login or a signature, which is no name of a folder
     folder = made_folder("addresses", hashlib.sha256(text.encode()).hexdigest()[:16])
-    wanted = Wanted(text, folder / name, digits, "the name of the file")
+    wanted = WantedFile(text, folder / name, digits, "the name of the file")
     sha256 = download(wanted, asked)
     proof = (
         f"its SHA-256 begins with {digits[:8]}, as its name says"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from triport.converters.formats.tensors import short
-from triport.converters.sources.located import Asked, Located, SourceError
+from triport.converters.sources.located import FetchOptions, Located, SourceError
 from triport.converters.sources.repository import Repository, bring_repository
 
 FORM = "hf-hub:owner/name[/file][@revision] or timm/name"
@@ -23,7 +23,7 @@ def takes(text: str) -> bool:
     return text.startswith(_PREFIXES) or re.fullmatch(r"timm/[\w.-]+(@[\w./-]+)?", text) is not None
 
 
-def bring(text: str, asked: Asked) -> Located:
+def bring(text: str, asked: FetchOptions) -> Located:
     """Return the weights of a repository, in their folder."""
     plain = text
     for prefix in _PREFIXES:

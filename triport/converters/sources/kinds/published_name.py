@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from triport.converters.conversion import SHIPPED
 from triport.converters.hub import PUBLISHED, import_hub
 from triport.converters.identification.published_weights import known_digits
-from triport.converters.sources.download import Wanted, check_address, download
-from triport.converters.sources.located import Asked, Located, SourceError
+from triport.converters.sources.download import WantedFile, check_address, download
+from triport.converters.sources.located import FetchOptions, Located, SourceError
 from triport.converters.sources.repository import bring_repository, repository_at
 from triport.converters.sources.store import file_name, made_folder
 from triport.reference_models.spec import Weights, all_models
@@ -27,7 +27,7 @@ def takes(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and _record(text) is not None
 
 
-def bring(text: str, asked: Asked) -> Located:
+def bring(text: str, asked: FetchOptions) -> Located:
     """Return the published file, which has the hash that its publisher states."""
     weights = _record(text)
     assert weights is not None
@@ -44,7 +44,7 @@ def bring(text: str, asked: Asked) -> Located:
     digits = known_digits(weights)
     folder = made_folder("weights", text)
     who = "the record of these weights" if weights.sha256 else "the publisher, in the name of the file,"
-    wanted = Wanted(_mirrored(weights.url), folder / file_name(weights.url), digits, who, PUBLISHED)
+    wanted = WantedFile(_mirrored(weights.url), folder / file_name(weights.url), digits, who, PUBLISHED)
     download(wanted, asked)
     proof = (
         f"its SHA-256 begins with {digits[:8]}, as {who.rstrip(',')} says"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from triport.converters.sources.located import Asked, Located, SourceError
+from triport.converters.sources.located import FetchOptions, Located, SourceError
 from triport.converters.sources.store import check_size
 from triport.reference_models.program import keep_input
 from triport.reference_models.scratch import scratch_folder
@@ -20,7 +20,7 @@ def takes(text: str) -> bool:
     return text == "-"
 
 
-def bring(text: str, asked: Asked) -> Located:
+def bring(text: str, asked: FetchOptions) -> Located:
     """Return a file of what comes in; formats are read by position, which a pipe does not have."""
     if sys.stdin is None or sys.stdin.isatty():
         raise SourceError("-: standard input is a terminal. Pipe a file into it, or name the file")

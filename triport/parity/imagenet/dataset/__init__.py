@@ -10,7 +10,7 @@ from triport.reference_models.errors import counted, listed
 
 from .known_sets import is_corruptions_root, with_known_name
 from .labels import check_labels
-from .layouts import Request, all_layouts
+from .layouts import LayoutRequest, all_layouts
 from .samples import VALIDATION_SIZE, DatasetError, Image, ImageDataset, Sample, printable
 
 __all__ = ["DatasetError", "Image", "ImageDataset", "Sample", "open_dataset", "printable"]
@@ -39,7 +39,7 @@ def open_dataset(
         DatasetError: there are no such images, a class is unknown, or the data are short.
     """
     try:
-        asked = Request(num_classes, labels, allow_subset, classes, tuple(stated))
+        asked = LayoutRequest(num_classes, labels, allow_subset, classes, tuple(stated))
         dataset = _layout_of(data).read(data, asked)
         if not dataset.samples:
             raise DatasetError(f"{dataset.root}: holds no image")

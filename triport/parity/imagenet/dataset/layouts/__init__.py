@@ -16,7 +16,7 @@ from triport.parity.imagenet.dataset.samples import DatasetError
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class LayoutRequest:
     """What the caller says of the data.
 
     `num_classes` are the model's outputs, `labels` and `classes` files; `allow_subset`: a part will do;
@@ -37,7 +37,7 @@ def all_layouts() -> tuple[Any, ...]:
     return tuple(importlib.import_module(f"{__name__}.{name}") for name in names)
 
 
-def refuse_classes(request: Request, layout: str) -> None:
+def refuse_classes(request: LayoutRequest, layout: str) -> None:
     """Raise DatasetError where `--classes` is given for a layout that has no names of classes."""
     if request.classes is not None:
         raise DatasetError(

@@ -20,7 +20,7 @@ from triport.parity.imagenet.dataset.samples import (
 from triport.parity.imagenet.dataset.splits import image_root
 from triport.reference_models.errors import counted, listed
 
-from . import Request, parquet
+from . import LayoutRequest, parquet
 
 NAME = "class folders"
 
@@ -30,7 +30,7 @@ def fits(data: Path) -> bool:
     return data.is_dir() and bool(_folders(image_root(data))) and not parquet.fits(data)
 
 
-def read(data: Path, request: Request) -> ImageDataset:
+def read(data: Path, request: LayoutRequest) -> ImageDataset:
     """Return the images of every class folder, sorted by path.
 
     Raises:

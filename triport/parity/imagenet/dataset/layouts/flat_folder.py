@@ -18,7 +18,7 @@ from triport.parity.imagenet.dataset.samples import (
 from triport.parity.imagenet.dataset.splits import image_root
 from triport.reference_models.errors import counted, listed
 
-from . import Request, parquet, refuse_classes
+from . import LayoutRequest, parquet, refuse_classes
 
 NAME = "flat folder"
 
@@ -31,7 +31,7 @@ def fits(data: Path) -> bool:
     return any(_is_image(entry) for entry in entries) and not any(entry.is_dir() for entry in entries)
 
 
-def read(data: Path, request: Request) -> ImageDataset:
+def read(data: Path, request: LayoutRequest) -> ImageDataset:
     """Return the images with the classes that the labels give them, sorted by name.
 
     Raises:

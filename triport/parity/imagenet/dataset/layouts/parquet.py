@@ -20,7 +20,7 @@ from triport.parity.imagenet.dataset.samples import DatasetError, Image, ImageDa
 from triport.parity.imagenet.dataset.splits import image_root, one_split, words_of_file
 from triport.reference_models.errors import counted, listed
 
-from . import Request, refuse_classes
+from . import LayoutRequest, refuse_classes
 
 NAME = "Parquet files"
 _IMAGE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp")
@@ -56,7 +56,7 @@ def fits(data: Path) -> bool:
     return bool(_files_in(data))
 
 
-def read(data: Path, request: Request) -> ImageDataset:
+def read(data: Path, request: LayoutRequest) -> ImageDataset:
     """Return the images of all files, in the files' order.
 
     Raises:
@@ -115,7 +115,7 @@ def _missing(files: list[Path]) -> list[str]:
 
 
 def _classes(
-    data: Path, files: list[Path], request: Request
+    data: Path, files: list[Path], request: LayoutRequest
 ) -> tuple[dict[str, int], tuple[str, ...], str | None]:
     """Return label as written -> index of the output, the outputs' names, and what is taken for granted."""
     num_classes = request.num_classes
@@ -150,7 +150,7 @@ def _classes(
 
 
 def _own_classes(
-    data: Path, stated: tuple[str, ...] | None, request: Request
+    data: Path, stated: tuple[str, ...] | None, request: LayoutRequest
 ) -> tuple[dict[str, int], tuple[str, ...], str | None]:
     """Return the same for a network that has not ImageNet's classes."""
     numbers = tuple(str(index) for index in range(request.num_classes))

@@ -19,7 +19,7 @@ from triport.parity.imagenet.dataset.samples import (
 from triport.parity.imagenet.dataset.splits import check_one_root, one_split_of_names
 from triport.parity.imagenet.dataset.tar_index import files_of, is_tar
 
-from . import Request, refuse_classes, webdataset
+from . import LayoutRequest, refuse_classes, webdataset
 
 NAME = "tar file"
 
@@ -29,7 +29,7 @@ def fits(data: Path) -> bool:
     return is_tar(data) and not webdataset.is_shard(data)
 
 
-def read(data: Path, request: Request) -> ImageDataset:
+def read(data: Path, request: LayoutRequest) -> ImageDataset:
     """Return the images, sorted by name; classes are their folders, or come apart for a flat tar file.
 
     Raises:

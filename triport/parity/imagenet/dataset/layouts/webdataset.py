@@ -28,7 +28,7 @@ from triport.parity.imagenet.dataset.splits import image_root, one_split, words_
 from triport.parity.imagenet.dataset.tar_index import files_of, is_tar, peeked_names
 from triport.reference_models.errors import counted, listed
 
-from . import Request, refuse_classes
+from . import LayoutRequest, refuse_classes
 
 NAME = "WebDataset shards"
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
@@ -55,7 +55,7 @@ def is_shard(path: Path) -> bool:
     return any(str(name.with_suffix("")) in stems or name.suffix == ".cls" for name in labels)
 
 
-def read(data: Path, request: Request) -> ImageDataset:
+def read(data: Path, request: LayoutRequest) -> ImageDataset:
     """Return the images of all shards, in the shards' order.
 
     Raises:
