@@ -235,7 +235,6 @@ def test_right_at_every_size(build: Build, tmp_path: Path, expression: str) -> N
         *long(
             "x * (3 * ops.arange(x.shape[0]) + 2)[:, None].astype(ms.float32)",
             "x.reshape(-1) * ops.arange(x.shape[0] * 6).astype(ms.float32)",
-            "x + x * ms.Tensor([[3 * i + 2] for i in range(x.shape[0])], ms.float32)",
         ),
     ],
 )
@@ -243,6 +242,20 @@ def test_places_in_the_batch(build: Build, tmp_path: Path, expression: str) -> N
     cell = build(expression)
     done = convert(cell, (2, 6), tmp_path / "x.onnx")
     assert done.batch == "free"
+    check_every_size(cell, tmp_path / "x.onnx", (6,))
+
+
+@pytest.mark.field(
+    case="numbers that a loop over the images makes",
+    source="found by trying",
+    outcome="Right at every size that is tried; a loop is not followed, so the batch is not called free.",
+)
+@pytest.mark.slow
+def test_a_loop_over_the_images_is_right_and_said_to_be_checked(build: Build, tmp_path: Path) -> None:
+    cell = build("x + x * ms.Tensor([[3 * i + 2] for i in range(x.shape[0])], ms.float32)")
+    done = convert(cell, (2, 6), tmp_path / "x.onnx")
+    assert done.batch.startswith("checked at 1, 2, 3, ")
+    assert "how often a loop runs in compute" in done.batch
     check_every_size(cell, tmp_path / "x.onnx", (6,))
 
 
