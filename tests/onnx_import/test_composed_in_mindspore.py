@@ -121,3 +121,28 @@ def test_sigmoids_are_right_to_a_rounding_and_have_gradients(tmp_path):
     network = load(tmp_path, "written", "mindspore")
     slope = mindspore.grad(lambda given: network(given).sum())(mindspore.Tensor(x))
     np.testing.assert_allclose(slope.asnumpy(), right * (1 - right), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("pads", "stride", "dilation"),
+    [((1, 1, 1, 1), (1, 1), (1, 1)), ((0, 2, 0, 2), (2, 1), (1, 2)), ((0, 1, 2, 3), (2, 2), (1, 1))],
+)
+def test_columns_are_added_up_in_an_image_for_any_batch(pads, stride, dilation, tmp_path):
+    """Padding that is not the same on both sides is composed; MindSpore's own operator does the rest."""
+    size, kernel = (9, 8), (3, 2)
+    windows = 1
+    for i in range(2):
+        windows *= (size[i] + pads[i] + pads[2 + i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
+    numbers = {"size": np.array(size), "kernel": np.array(kernel)}
+    proto = model(
+        make("Col2Im", ["x", *numbers], ["y"], pads=pads, strides=stride, dilations=dilation),
+        [value("x", FLOAT, "N", 5 * 6, windows)],
+        value("y", FLOAT, "N", 5, *size),
+        opset=18,
+        initializers=[onnx.numpy_helper.from_array(array, name) for name, array in numbers.items()],
+    )
+    source = written(proto, "mindspore")
+    for batch in (1, 3):
+        x = np.random.default_rng(batch).normal(size=(batch, 30, windows)).astype("f")
+        (found,) = outputs_of(source, [x], tmp_path)
+        np.testing.assert_allclose(found, wanted(proto, x)[0], rtol=1e-5, atol=1e-5)

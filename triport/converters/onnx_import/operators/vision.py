@@ -56,7 +56,13 @@ def affine_grid(call: Call) -> ast.expr:
     )
 
 
-@pytorch("Col2Im")
+_FOLD = {
+    "pytorch": "F.fold(x, n, k, dilation=d, padding=p, stride=s)",
+    "mindspore": "ops.fold(x, mindspore.Tensor(n, mindspore.int32), k, d, p, s)",
+}
+
+
+@both("Col2Im")
 def col2im(call: Call) -> ast.expr:
     """Columns added back into an image."""
     rank = call.size(1, 0)
@@ -65,7 +71,7 @@ def col2im(call: Call) -> ast.expr:
     strides = call.attribute("strides", [1] * (rank or 2))
     if rank == 2 and pads[:2] == pads[2:]:
         return code(
-            "F.fold(x, n, k, dilation=d, padding=p, stride=s)",
+            _FOLD[call.target],
             x=call.tensor(0),
             n=call.int_tuple(1),
             k=call.int_tuple(2),

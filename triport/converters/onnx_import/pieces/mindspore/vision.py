@@ -1,5 +1,7 @@
 """Boxes, and sampling."""
 
+import math
+
 import mindspore
 import numpy as np
 from mindspore import Tensor, ops
@@ -90,6 +92,32 @@ def pixel_weights(place: Tensor, mode: str) -> list[tuple[Tensor, Tensor]]:
     far, near = (lambda d: ((d - 5) * d + 8) * d - 4), (lambda d: (1.25 * d - 2.25) * d * d + 1)
     weights = (-0.75 * far(part + 1), near(part), near(1 - part), -0.75 * far(2 - part))
     return [(first + step, weight) for step, weight in zip((-1, 0, 1, 2), weights)]
+
+
+def columns_to_image(
+    x: Tensor,
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    dilation: tuple[int, ...],
+    padding: tuple[int, ...],
+    stride: tuple[int, ...],
+) -> Tensor:
+    """Add columns into an image of any rank at the places that its windows were taken from."""
+    rank = len(size)
+    padded = [size[i] + padding[i] + padding[rank + i] for i in range(rank)]
+    place = np.zeros((1, 1), np.int32)
+    for i in range(rank):
+        steps = (padded[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
+        at = (np.arange(kernel[i]) * dilation[i])[:, None] + np.arange(steps) * stride[i]
+        place = place[:, None, :, None] * padded[i] + at[None, :, None, :]
+        place = place.reshape(place.shape[0] * place.shape[1], -1)
+    columns = x.reshape(x.shape[0], -1, place.size)
+    flat = ops.zeros((x.shape[0], columns.shape[1], math.prod(padded)), x.dtype)
+    flat = ops.index_add(flat, mindspore.Tensor(place.reshape(-1), mindspore.int32), columns, 2)
+    image = flat.reshape(x.shape[0], columns.shape[1], *padded)
+    for i in range(rank):
+        image = ops.narrow(image, 2 + i, padding[i], size[i])
+    return image
 
 
 def center_crop_pad(x: Tensor, sizes: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
