@@ -158,6 +158,7 @@ class Marked:
 
     def __init__(self, codes: Sequence[CodeType]) -> None:
         self._copies = {code: marked(code) for code in codes}
+        self._functions = _functions_of(self._copies)  # once: all that Python holds is looked through
         self.unread = [code.co_name for code, copy in self._copies.items() if copy is None]
         copies = [copy for copy in self._copies.values() if copy is not None]
         self.accounted = {*codes, *(one for copy in copies for one in codes_within(copy))}
@@ -170,7 +171,7 @@ class Marked:
     def running(self, marks: Marks) -> Iterator[None]:
         """Let the functions run so, with these marks."""
         changed: list[tuple[FunctionType, CodeType]] = []
-        for function in _functions_of(self._copies):
+        for function in self._functions:
             if (copy := self._copies.get(function.__code__)) is not None:
                 changed.append((function, function.__code__))
                 function.__code__ = copy
