@@ -1,15 +1,11 @@
-"""Inputs on which noise hides a fault: others are drawn, and what stays unsure is not called different."""
+"""Two runs that are both far from float64 where noise is wide are not called different, nor equal."""
 
 import numpy as np
-import onnx
 import pytest
 
-from triport.parity.imported import convert as proof
 from triport.parity.imported.judge import settled
-from triport.parity.imported.result import UNPROVEN, SourceTrial
+from triport.parity.imported.result import UNPROVEN
 from triport.parity.judge.tolerance import FLOAT32
-
-FLOAT = onnx.TensorProto.FLOAT
 
 
 class Noisy:
@@ -39,36 +35,3 @@ def test_two_runs_far_from_float64_are_not_called_different_where_noise_is_wide(
     verdict = settled(("x [1]",), found, wanted, {}, Noisy(noise), ())
     assert verdict.judged_by == judged_by
     assert not verdict.passed
-
-
-@pytest.fixture
-def doubled(tmp_path):
-    """Return the path of x + x, with a free batch."""
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Add", ["x", "x"], ["y"])],
-        "doubled",
-        [onnx.helper.make_tensor_value_info("x", FLOAT, ["N", 4])],
-        [onnx.helper.make_tensor_value_info("y", FLOAT, ["N", 4])],
-    )
-    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
-    onnx.save(proto, tmp_path / "doubled.onnx")
-    return tmp_path / "doubled.onnx"
-
-
-@pytest.mark.parametrize(("told_at", "passed"), [(1, True), (3, True), (9, False)])
-def test_other_values_are_drawn_where_some_say_nothing(told_at, passed, doubled, tmp_path, monkeypatch):
-    seen = []
-
-    def tried(path, network, target, runtime, feed, exact):
-        seen.append(feed["x"])
-        told = sum(each.shape == feed["x"].shape for each in seen) > told_at
-        return SourceTrial((), 0.0, "runtime" if told else UNPROVEN, told)
-
-    monkeypatch.setattr(proof, "_tried", tried)
-    done = proof.convert_to_source(doubled, tmp_path / "out", "pytorch")
-    assert done.passed == passed
-    assert not done.is_different
-    for shape in {each.shape for each in seen}:
-        same = [each for each in seen if each.shape == shape]
-        assert len(same) == min(told_at, 3) + 1
-        assert len({each.tobytes() for each in same}) == len(same)

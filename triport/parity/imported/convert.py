@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,6 @@ from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
 from .runs import run
 from .steered import proven_by_exact_steps, proven_by_steps
-
-# how many more inputs are drawn where one says nothing
-_OTHERS = 3
 
 
 def convert_to_source(
@@ -170,12 +167,6 @@ def proven(
     exact = InDouble(model, source)
     notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target)]
     trials = [_tried(path, network, target, runtime, feed, exact) for feed in feeds]
-    for place, (feed, each) in enumerate(zip(feeds, trials, strict=True)):
-        for other in () if each.is_decided else _others(model, feed, runtime, runs, forerunner):
-            once_more = _tried(path, network, target, runtime, other, exact)
-            if once_more.is_decided:
-                feeds[place], trials[place] = other, once_more
-                break
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
     )
@@ -278,26 +269,6 @@ def feeds_of(
     except Exception:
         return found
     return [*found, again]
-
-
-def _others(
-    model: Any,
-    feed: dict[str, np.ndarray],
-    runtime: UnoptimisedRuntime,
-    runs: Callable[[dict[str, np.ndarray]], bool],
-    forerunner: Forerunner,
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield other values of the same sizes, for inputs on which noise would hide a fault."""
-    fitting = [sizes for sizes in sizes_to_try(model.graph) if _fits(model.graph, sizes, feed)]
-    for seed in range(2, 2 + _OTHERS):
-        other = feed_of(model.graph, fitting[0], seed)
-        forerunner.check(other)
-        try:
-            outputs = runtime.run(other)
-        except Exception:
-            continue
-        if not any(_has_nan(array) for array in outputs) and runs(other):
-            yield other
 
 
 def _has_nan(array: np.ndarray) -> bool:
