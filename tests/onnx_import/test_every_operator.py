@@ -82,8 +82,8 @@ def test_the_first_case_that_is_translated_is_right(op_type, target, cases, tmp_
     for mine, its in zip(found, map(array_of, wanted), strict=True):
         assert (mine.dtype, mine.shape) == (its.dtype, its.shape)
         if its.dtype.kind in "fc":
-            # a sum is as far off as its largest part is rounded
-            largest = float(np.abs(its[np.isfinite(its)]).max(initial=0))
+            # where the terms of a transform cancel, their roundings are left
+            largest = float(np.abs(its).max(initial=0)) if op_type in ("DFT", "STFT") else 0.0
             np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6 + 1e-7 * largest)
         else:
             assert np.atleast_1d(mine).tobytes() == np.atleast_1d(its).tobytes()
