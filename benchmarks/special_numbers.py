@@ -115,16 +115,26 @@ def cases() -> list[Case]:
     return [*found, Case("QuantizeLinear", quantised, stored=(1, 2))]
 
 
-def differences(case: Case, target: Target) -> str:
-    """Return where the source gives something else, nothing if it nowhere does, or why it is refused."""
+def results(case: Case, target: Target) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the source gives, and what ONNX Runtime does.
+
+    Raises:
+        ImportRefusedError: the operator has no translation.
+    """
     model = case.model()
     (wanted,) = UnoptimisedRuntime.of(model.SerializeToString()).run(case.feed)
+    read = model_of(model, Path("model.onnx"))
+    source = source_of(read, target, "special", flat(read.graph))
+    (found,) = run(built(source), target, list(case.feed.values()))
+    return found, wanted
+
+
+def differences(case: Case, target: Target) -> str:
+    """Return where the source gives something else, nothing if it nowhere does, or why it is refused."""
     try:
-        read = model_of(model, Path("model.onnx"))
-        source = source_of(read, target, "special", flat(read.graph))
+        found, wanted = results(case, target)
     except ImportRefusedError as error:
         return f"refused: {error}"
-    (found,) = run(built(source), target, list(case.feed.values()))
     near = np.isclose(found.astype(np.float64), wanted.astype(np.float64), 1e-5, 1e-6, equal_nan=True)
     if near.all():
         return ""

@@ -7,7 +7,10 @@ from typing import Any
 from triport.converters.onnx_import.targets import Target
 
 # `python benchmarks/special_numbers.py` finds them
-_LOST = {"mindspore": frozenset(("Celu", "Clip", "Elu", "HardSigmoid", "Max", "Min", "Relu", "Selu"))}
+LOST: dict[Target, frozenset[str]] = {
+    "pytorch": frozenset(),
+    "mindspore": frozenset(("Celu", "Clip", "Elu", "HardSigmoid", "Max", "Min", "Relu", "Selu")),
+}
 
 
 def notes_on_nan(model: Any, target: Target) -> list[str]:
@@ -15,7 +18,7 @@ def notes_on_nan(model: Any, target: Target) -> list[str]:
     import onnx_ir as ir
 
     nodes = ir.traversal.RecursiveGraphIterator(model.graph)
-    lost = _LOST.get(target, frozenset()) & {node.op_type for node in nodes}
+    lost = LOST[target] & {node.op_type for node in nodes}
     if not lost:
         return []
     return [
