@@ -1,11 +1,12 @@
 """The node cases of the installed onnx package, each imported, run and judged.
 
-    python benchmarks/backend_tests.py [--to pytorch|mindspore] [-k WORD] [--show REASONS]
+    python benchmarks/backend_tests.py [--to pytorch|mindspore] [--device D] [-k WORD] [--show REASONS]
 
 Prints how many passed, how many were refused (with the reasons counted), and how many were wrong. A case is
 wrong where the source was written and run, and its outputs are not the case's: that must be none. Of the few
 cases whose data is not what the operator's text says, the source must give what ONNX Runtime does: they are
-counted apart, as disputed.
+counted apart, as disputed. With `--device cuda` a PyTorch module runs
+there: what it makes must lie where its inputs do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +52,37 @@ def main() -> None:
     parser.add_argument("-k", default="")
     parser.add_argument("--show", type=int, default=15, help="how many reasons and wrong cases")
     parser.add_argument("--source", action="store_true", help="print each case's source")
+    parser.add_argument("--device", default="cpu", help="where a PyTorch module runs")
     arguments = parser.parse_args()
     started = time.monotonic()
-    verdicts = counted(arguments.to, arguments.k, arguments.show, arguments.source)
+    ways = Ways(arguments.to, arguments.device, arguments.source)
+    verdicts = counted(ways, arguments.k, arguments.show)
     figures = ", ".join(
         f"{kind} {verdicts[kind]}" for kind in ("passed", "disputed", "refused", "failed", "wrong")
     )
-    print(f"{arguments.to}: {verdicts.total()} cases: {figures}; {time.monotonic() - started:.0f} s")
+    where = "" if arguments.device == "cpu" else f" on {arguments.device}"
+    print(f"{arguments.to}{where}: {verdicts.total()} cases: {figures}; {time.monotonic() - started:.0f} s")
     sys.exit(1 if verdicts["wrong"] else 0)
 
 
-def counted(target: Any, word: str = "", shown: int = 15, with_source: bool = False) -> Counter[str]:
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the cases become, and where it runs; `shown`: print each source."""
+
+    target: Any
+    device: str = "cpu"
+    shown: bool = False
+
+    def loaded(self, folder: Path) -> Any:
+        """Return the network that was written there, with its inputs moved to the device before it."""
+        network = load(folder, "case", self.target)
+        if self.device == "cpu":
+            return network
+        moved = network.to(self.device)
+        return lambda *inputs: moved(*(given.to(self.device) for given in inputs))
+
+
+def counted(ways: Ways, word: str = "", shown: int = 15) -> Counter[str]:
     """Judge the cases whose names hold a word, print what was not passed, and return the verdicts counted."""
     from onnx.backend.test.loader import load_model_tests
 
@@ -74,7 +96,7 @@ def counted(target: Any, word: str = "", shown: int = 15, with_source: bool = Fa
     for case in cases:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            kind, why = judged(case, target, with_source)
+            kind, why = judged(case, ways)
         verdicts[kind] += 1
         if kind in ("wrong", "failed", "disputed"):
             bad.append(f"  {kind}: {case.name}: {why[:160]}")
@@ -88,23 +110,23 @@ def counted(target: Any, word: str = "", shown: int = 15, with_source: bool = Fa
     return verdicts
 
 
-def judged(case: Any, target: Any, shown: bool) -> tuple[str, str]:
+def judged(case: Any, ways: Ways) -> tuple[str, str]:
     """Return the verdict on a case, and why."""
     try:
         model = model_of(case.model, Path(case.name))
-        source = source_of(model, target, "case", flat(model.graph))
+        source = source_of(model, ways.target, "case", flat(model.graph))
     except ImportRefusedError as error:
         return "refused", str(error)
     except Exception as error:
         return "failed", f"translating: {type(error).__name__}: {error}"[:300]
-    if shown:
+    if ways.shown:
         print(source.text)
     try:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), source)
-            network = load(Path(folder), "case", target)
+            network = ways.loaded(Path(folder))
         for inputs, outputs in case.data_sets:
-            found = run(network, target, [_array(each) for each in inputs])
+            found = run(network, ways.target, [_array(each) for each in inputs])
             why = difference(found, outputs, case)
             if why and case.name in DISPUTED and not difference(found, by_runtime(case.model, inputs), case):
                 return "disputed", DISPUTED[case.name]

@@ -45,7 +45,7 @@ def put_into(fault: Fault, module: nn.Module) -> None:
             **dict(module.named_parameters(recurse=False)),
             **dict(module.named_buffers(recurse=False)),
         }
-        leaves = {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
+        leaves = {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
         fault.change(leaves)
         with torch.no_grad():
             for name, array in leaves.items():

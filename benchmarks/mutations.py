@@ -1,6 +1,6 @@
 """Which faults does parity catch, and does it name the right module? A model per family.
 
-python benchmarks/mutations.py [--models NAME,NAME] [--faults WORD] [--json FILE]
+python benchmarks/mutations.py [--models NAME,NAME] [--faults WORD] [--device D] [--json FILE]
 
 Each fault of benchmarks/faults/ is put into the network in PyTorch, which is then judged against the
 right one in float64: by its logits, and by its modules. Prints, per kind of fault, in how many of the
@@ -65,26 +65,25 @@ class Result:
 class Subject:
     """A model, its reference and its tolerance, against which every fault is judged."""
 
-    def __init__(self, name: str, size_px: int, seed: int = 0) -> None:
-        self.spec = get_model(name)
+    def __init__(self, name: str, size_px: int, seed: int = 0, device: str = "cpu") -> None:
+        self.spec, self.device = get_model(name), device
         self.parameters = random_parameters(self.spec, CLASSES, seed)
         self.batch = random_batch(self.spec, 2, seed, size_px)
         exact = PyTorchRunner(of_model(self.spec, CLASSES), self.parameters, dtype="float64")
-        rounded = self.right()
+        rounded = self.right("cpu")
         self.reference = StepReference(exact, rounded, {INPUT: self.batch}, seed=seed)
         self.logits = self.reference.outputs[LOGITS]
         noise = noise_of(rounded, {INPUT: self.batch}, seed, {LOGITS: self.logits})[LOGITS]
         self.tolerance = FLOAT32.tolerance_of(noise.size)
 
-    def right(self) -> PyTorchRunner:
+    def right(self, device: str) -> PyTorchRunner:
         """Return the right network, with weights of its own."""
-        return PyTorchRunner(
-            of_model(self.spec, CLASSES), {name: a.copy() for name, a in self.parameters.items()}
-        )
+        parameters = {name: array.copy() for name, array in self.parameters.items()}
+        return PyTorchRunner(of_model(self.spec, CLASSES), parameters, device)
 
     def judge(self, fault: str) -> Result | None:
         """Return what became of a fault, None where the model has nothing to do it to."""
-        runner = self.right()
+        runner = self.right(self.device)
         candidate = Candidate(
             self.spec, runner, self.reference.steps, self.reference.largest, self.batch.copy()
         )
@@ -115,16 +114,16 @@ class Subject:
 
 
 @lru_cache(maxsize=1)
-def subject(name: str) -> Subject:
+def subject(name: str, device: str = "cpu") -> Subject:
     """Return a model's subject; one is kept."""
-    return Subject(name, MODELS[name])
+    return Subject(name, MODELS[name], device=device)
 
 
-def run(models: list[str], faults: list[str]) -> Iterator[Result]:
+def run(models: list[str], faults: list[str], device: str = "cpu") -> Iterator[Result]:
     """Yield the result of every fault in every model that it is possible in."""
     for name in models:
         for fault in faults:
-            result = subject(name).judge(fault)
+            result = subject(name, device).judge(fault)
             if result is not None:
                 yield result
 
@@ -148,11 +147,12 @@ def main() -> None:
     )
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--faults", default="", help="only those with this in their name")
+    parser.add_argument("--device", default="cpu", help="where the faulty network runs; the noise is a CPU's")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     faults = [name for name in FAULTS if options.faults in name]
     results = []
-    for result in run(options.models.split(","), faults):
+    for result in run(options.models.split(","), faults, options.device):
         results.append(result)
         if sys.stderr.isatty():
             print(f"\r\x1b[K{result.model}: {result.fault}", end="", file=sys.stderr)

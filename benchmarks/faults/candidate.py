@@ -38,7 +38,8 @@ class Candidate:
     def replace(self, path: str, module: nn.Module) -> None:
         """Put another module at `path`."""
         parent, _, name = path.rpartition(".")
-        setattr(self.net.get_submodule(parent), name, module)
+        where = next(self.net.parameters()).device
+        setattr(self.net.get_submodule(parent), name, module.to(where))
 
     def of(self, *kinds: type, where: Callable[[Any], bool] = lambda module: True) -> list[CallStep]:
         """Return the steps whose module is of a kind and fits."""

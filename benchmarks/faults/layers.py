@@ -116,7 +116,7 @@ def _reflecting(conv: Any) -> Any:
 
 
 def _with_bias(conv: Any) -> None:
-    conv.bias = nn.Parameter(torch.full((conv.out_channels,), 0.1))
+    conv.bias = nn.Parameter(torch.full((conv.out_channels,), 0.1, device=conv.weight.device))
 
 
 on_conv("conv: padding reflects", _reflecting, padded)

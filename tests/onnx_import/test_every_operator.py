@@ -92,9 +92,9 @@ def test_the_first_case_that_is_translated_is_right(op_type, target, cases, tmp_
 @pytest.mark.slow
 @pytest.mark.parametrize(("target", "least"), [("pytorch", 1600), ("mindspore", 1100)])
 def test_all_cases_pass_or_are_refused(target, least):
-    from benchmarks.backend_tests import counted
+    from benchmarks.backend_tests import Ways, counted
 
-    verdicts = counted(target)
+    verdicts = counted(Ways(target))
     assert verdicts["wrong"] == 0
     assert verdicts["passed"] >= least
 

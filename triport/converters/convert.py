@@ -327,10 +327,10 @@ def _write_onnx(job: _Job, request: ConvertRequest, progress: Progress) -> tuple
 
 def _traced(job: _Job, request: ConvertRequest, progress: Progress) -> onnx.ModelProto:
     """Return the model's graph without weights, of the size that is asked for."""
-    from triport.converters.onnx_export import exporter_for
+    from triport.converters.onnx_export import exporter_at_hand
     from triport.converters.onnx_export.size import at_size, of_every_size
 
-    exporter, spec = exporter_for(job.checkpoint.runtime), job.found.spec
+    exporter, spec = exporter_at_hand(job.checkpoint.runtime), job.found.spec
 
     def trace(sized: ModelSpec) -> onnx.ModelProto:
         progress(f"tracing {spec.name} in {exporter.framework} at {sized.input_size_px} px")

@@ -14,9 +14,14 @@ class Origins:
 
     def add(self, tensor: Any, name: str) -> None:
         """Remember who made a tensor."""
-        self._made[tensor] = name, tensor._version
+        self._made[tensor] = name, _writes(tensor)
 
     def of(self, tensor: Any) -> str | None:
         """Return who made a tensor; None where nobody knows, or it is not what was returned any more."""
         name, version = self._made.get(tensor, (None, None))
-        return name if version == tensor._version else None
+        return name if version == _writes(tensor) else None
+
+
+def _writes(tensor: Any) -> int:
+    """Return how often a tensor was written into; one that was kept from inference mode does not count it."""
+    return 0 if tensor.is_inference() else int(tensor._version)

@@ -37,6 +37,7 @@ def of_module(module: Any, specs: Sequence[InputSpec], name: str, parameters: Pa
     _check_order(module, [given.name for given in net.inputs], name)
     arrays = sample_of(net.inputs, net.sizes)
     net.name_outputs([arrays[given.name] for given in net.inputs])
+    net.refresh()  # copies get other values
     realisation = Realisation(
         "pytorch",
         partial(copy.deepcopy, module),

@@ -18,6 +18,7 @@ from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.real_numbers import real_numbers
 
 from .arrays import array_of
+from .kept import Kept
 from .outputs import flatten
 
 PREFIX = "net."  # of the Module's names inside of what is exported
@@ -49,6 +50,7 @@ class TorchNet:
         if in_training:
             self.notes.append(f"{name} was in training mode; it was put into evaluation mode")
             module.eval()
+        self._kept = Kept(module)
         keywords, names = _match(inspect.signature(module.forward), specs, name)
         inputs, self.sizes = network_inputs(specs, names)
         self.state: dict[str, Any] = {
@@ -122,12 +124,8 @@ class TorchNet:
         self.left_out = found.left_out
 
     def refresh(self) -> None:
-        """Let the Module forget what it keeps of its parameters between calls.
-
-        Modules that do (LeViT's attention biases) forget it when they are put into training mode.
-        """
-        self.module.train()
-        self.module.eval()
+        """Let the Module forget what it keeps of its parameters between calls."""
+        self._kept.forget()
 
     @contextlib.contextmanager
     def with_values(self, values: Mapping[str, Any]) -> Iterator[None]:

@@ -17,7 +17,7 @@ from triport.converters.networks.arguments import Factory, is_factory, net_of
 from triport.converters.networks.factories import Made, make
 from triport.converters.networks.given import Given
 from triport.converters.networks.registered import of_model
-from triport.converters.onnx_export import exporter_for
+from triport.converters.onnx_export import exporter_at_hand
 from triport.converters.provenance import (
     FOLDED_KEY,
     MODEL_KEY,
@@ -266,7 +266,7 @@ def _runner(checkpoint: Checkpoint, found: Fit, runtime: str, asked: Opening) ->
         if checkpoint.runtime == "onnx":
             model: Path | bytes = Path(checkpoint.path)
         else:
-            exporter = exporter_for(checkpoint.runtime)
+            exporter = exporter_at_hand(checkpoint.runtime)
             parameters = parameters_of(checkpoint, found)
             model = exporter.export(found.spec, found.num_classes, parameters).SerializeToString()
         return known.load(with_file(network, model), {}, asked.device, asked.precision)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.torch_export.kept import Kept
 from triport.parity.calls import Feed, ReferenceNames, Visit
 from triport.parity.runtimes.pytorch import Order, PyTorchRunner
 from triport.reference_models.kinds import kind_of
@@ -38,6 +39,7 @@ class PerturbedRunner(PyTorchRunner):
     ) -> None:
         """Build the network; `rounding` is the largest error of one, relative to a number, or to a range."""
         super().__init__(network, parameters)
+        self._kept = Kept(self._net)
         self._rounding, self._fixed_point = rounding, fixed_point
         self.draws = self.most_draws = draws
         self._random = self._torch.Generator().manual_seed(seed)
@@ -69,6 +71,7 @@ class PerturbedRunner(PyTorchRunner):
             },
             assign=True,
         )
+        self._kept.forget()
         handles = []
         for module in self._net.modules():
             kind = kind_of(module)
@@ -85,6 +88,7 @@ class PerturbedRunner(PyTorchRunner):
             for handle in handles:
                 handle.remove()
             self._net.load_state_dict(weights, assign=True)
+            self._kept.forget()
 
     def _is_rounded(self, weights: Any) -> bool:
         # what a BatchNorm has, and a bias, is of one axis

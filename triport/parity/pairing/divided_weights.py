@@ -19,7 +19,6 @@ from triport.converters.naming.step_texts import Only
 
 from .pieces import key_of
 from .sides import Side
-from .sides.copying import copied
 from .sides.module import ModuleSide
 from .sides.spectral import spectral_norms
 
@@ -48,7 +47,7 @@ def merged(a: Side, b: Side) -> tuple[Side, Divided]:
     if not found:
         return a, {}
     torch = import_torch()
-    net = copied(a.net)
+    net = a.copied()
     for weight in found:
         path, _, leaf = weight.rpartition(".")
         module = net.get_submodule(path)

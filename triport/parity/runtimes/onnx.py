@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +127,8 @@ class OnnxRunner(ObservedGraph):
         self._flags = {"graph optimisation": "all" if optimize else "none"}
         self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
         self._flags |= recorded(precision, where)
+        if where.kind != "cpu":
+            self.notes += said_of_the_cpu(self._session)
         if where.kind == "npu":
             self._flags["precision_mode"] = "must_keep_origin_dtype"
         self._signature = self._read_signature()
@@ -280,6 +285,8 @@ def _session(
         )
     if device.kind != "cpu":
         options = {**options, "device_id": str(device.index)}
+    if device.kind == "cuda":
+        _load_cuda(runtime)
     if tf32 and device.kind == "cuda":
         options["use_tf32"] = "1"
     settings = runtime.SessionOptions()
@@ -289,8 +296,10 @@ def _session(
     # threads that spin while they wait starve whatever else computes, decoders above all
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if device.kind != "cpu":
-        # a node that the device cannot run must not move to the CPU in silence
-        settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        # a node that the device does not run must not move to the CPU in silence: it is said, where it can be
+        can_say = hasattr(runtime.InferenceSession, "get_provider_graph_assignment_info")
+        key = "session.record_ep_graph_assignment_info" if can_say else "session.disable_cpu_ep_fallback"
+        settings.add_session_config_entry(key, "1")
     try:
         session = runtime.InferenceSession(
             os.fspath(model) if isinstance(model, Path) else model, settings, providers=[(provider, options)]
@@ -305,6 +314,38 @@ def _session(
             f"is not usable. Check the driver and {package}."
         )
     return session
+
+
+def said_of_the_cpu(session: Any) -> tuple[str, ...]:
+    """Return what is to be said of a session on a device: which nodes ONNX Runtime has put on the CPU.
+
+    Above all those that compute sizes are there. A version that cannot say it refuses them.
+    """
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return ()
+    nodes = [
+        (one.ep_name, node.op_type)
+        for one in session.get_provider_graph_assignment_info()
+        for node in one.get_nodes()
+    ]
+    there = Counter(op_type for provider, op_type in nodes if provider == _PROVIDERS["cpu"][0])
+    if not there:
+        return ()
+    named = ", ".join(f"{count} {op_type}" for op_type, count in there.most_common())
+    return (
+        f"{there.total()} of its {len(nodes)} nodes ran on the CPU, where ONNX Runtime put them: {named}",
+    )
+
+
+def _load_cuda(runtime: Any) -> None:
+    """Load CUDA and cuDNN from NVIDIA's packages, where ONNX Runtime does not look by itself.
+
+    PyTorch has loaded them where it was imported. From ONNX Runtime 1.21 on; it prints what it does not find,
+    and a session that lacks something says so.
+    """
+    if hasattr(runtime, "preload_dlls"):
+        with redirect_stdout(io.StringIO()):
+            runtime.preload_dlls()
 
 
 def _first_line(error: Exception) -> str:

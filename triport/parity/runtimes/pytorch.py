@@ -166,7 +166,7 @@ class PyTorchRunner:
         They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
         """
         _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
-        with self._torch.inference_mode(), self._autocast(), self._ordered(order):
+        with self._torch.inference_mode(), self._in_its_type(), self._ordered(order):
             rows = self.network.rows
             if order == "one by one" and rows is not None:
                 return rows.joined([self._computed(row, order) for row in rows.split(feed)])
@@ -229,7 +229,7 @@ class PyTorchRunner:
         with self._hooked(called, feeding if fed else None), self._ordered(order), self._out_of_place():
             _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
             # inference mode counts no writes
-            with self._torch.no_grad(), self._autocast():
+            with self._torch.no_grad(), self._in_its_type():
                 return self._named(self._net(*inputs))
 
     @contextmanager
@@ -281,12 +281,22 @@ class PyTorchRunner:
             for module in found:
                 module.inplace = True
 
-    def _autocast(self) -> Any:
-        if (
-            self._precision != "O1"
-        ):  # one that is not enabled refuses float16 on a CPU too, before PyTorch 2.4
-            return nullcontext()
-        return self._torch.autocast(self._where.kind, self._torch.float16)
+    def _in_its_type(self) -> Any:
+        """Return the context in which what the Module makes by itself has the type that is meant."""
+        if self.dtype == "float64":
+            return self._float64_by_default()
+        if self._precision == "O1":
+            return self._torch.autocast(self._where.kind, self._torch.float16)
+        return nullcontext()  # an autocast that is not enabled refuses float16 too, before PyTorch 2.4
+
+    @contextmanager
+    def _float64_by_default(self) -> Iterator[None]:
+        before = self._torch.get_default_dtype()
+        self._torch.set_default_dtype(self._torch.float64)
+        try:
+            yield
+        finally:
+            self._torch.set_default_dtype(before)
 
     def on_device(self, feed: Arrays, order: Order = "contiguous") -> list[Any]:
         """Return the network's inputs as tensors, in order."""

@@ -118,8 +118,9 @@ def qlinear_matmul(call: Call) -> ast.expr:
 
 @both("MatMulInteger")
 def matmul_integer(call: Call) -> ast.expr:
-    """A product of bytes, in int32."""
-    wide = "torch.int32" if call.target == "pytorch" else "mindspore.float64"
+    """A product of bytes, exact in float64: GPUs multiply no matrices of whole numbers."""
+    is_torch = call.target == "pytorch"
+    wide = "torch.float64" if is_torch else "mindspore.float64"
     a, b = (code(f"x.to({wide})", x=call.tensor(i)) for i in (0, 1))
     if call.has(2):
         zero = code(f"z.to({wide})", z=call.tensor(2))
@@ -130,6 +131,5 @@ def matmul_integer(call: Call) -> ast.expr:
         zero_point = call.constant(3)
         if zero_point is None or zero_point.any():
             b = code(f"x - z.to({wide})", x=b, z=call.tensor(3))
-    if call.target == "pytorch":
-        return code("torch.matmul(a, b)", a=a, b=b)
-    return code("ops.matmul(a, b).to(mindspore.int32)", a=a, b=b)
+    template = "torch.matmul(a, b).to(torch.int32)" if is_torch else "ops.matmul(a, b).to(mindspore.int32)"
+    return code(template, a=a, b=b)

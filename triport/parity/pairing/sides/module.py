@@ -13,6 +13,7 @@ from triport.converters.environment import import_torch
 from triport.converters.networks.arguments import NetArgumentError
 from triport.converters.networks.factories import users_code
 from triport.converters.torch_export.arrays import array_of
+from triport.converters.torch_export.kept import Kept
 from triport.parity.subjects.nesting import leaves
 from triport.reference_models.modules import parameters_of
 from triport.reference_models.network import Network
@@ -20,6 +21,7 @@ from triport.reference_models.real_numbers import real_numbers
 from triport.reference_models.spec import Runtime
 
 from . import See, SideParameter
+from .copying import copied
 from .initializers import GraphFile
 from .spectral import spectral_vectors
 
@@ -36,6 +38,7 @@ class ModuleSide:
 
     def __init__(self, net: Any, network: Network, label: str, graph_file: GraphFile | None = None) -> None:
         self._torch = import_torch()
+        self._kept = Kept(net)
         self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
@@ -79,6 +82,12 @@ class ModuleSide:
         with self._torch.no_grad():
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.asarray(value, order="C")))
+        self._kept.forget()
+
+    def copied(self, instead: Mapping[int, Any] | None = None) -> Any:
+        """Return a copy of the Module, to give other values; see `copying.copied`."""
+        self._kept.forget()
+        return copied(self.net, instead)
 
     def values(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
         """Return values as float32, of all parameters or some; where they are float32 the network's own."""

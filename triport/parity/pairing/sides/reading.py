@@ -124,18 +124,19 @@ def _side(
         return CellSide(net, of_cell(net, build, specs, name, parameters), label)
     network = of_module(net, specs, name, parameters)
     known = network.realisations["pytorch"]
+    side = ModuleSide(net, network, label, graph_file)
     # parity's runners load values of their own into a copy
     weights = [name for name in known.names if name not in known.kept]
-    build = partial(_without_values, net, weights)
+    build = partial(_without_values, side, weights)
     known = replace(known, build=build, kept=known.kept - spectral_vectors(net))
-    network = replace(network, realisations={"pytorch": known})
-    return ModuleSide(net, network, label, graph_file)
+    side.network = replace(network, realisations={"pytorch": known})
+    return side
 
 
-def _without_values(net: Any, weights: Sequence[str]) -> Any:
-    """Return a copy of a Module whose weights take no memory; they are to be loaded."""
-    state = net.state_dict(keep_vars=True)
+def _without_values(side: ModuleSide, weights: Sequence[str]) -> Any:
+    """Return a copy of a side's Module whose weights take no memory; they are to be loaded."""
+    state = side.net.state_dict(keep_vars=True)
     empty = {id(state[name]): type(state[name])(state[name].detach().to("meta")) for name in weights}
     for tensor in empty.values():
         tensor.requires_grad_(False)
-    return copied(net, empty)
+    return side.copied(empty)
