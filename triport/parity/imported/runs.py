@@ -12,6 +12,7 @@ from triport.converters.onnx_import.targets import Target
 from triport.converters.torch_export.arrays import array_of
 from triport.converters.torch_export.dispatch_mode import dispatch_mode
 from triport.parity.judge.noise import nudged
+from triport.parity.kernels.resize_places import axes_resized, with_scales_moved
 
 
 def run(network: Any, target: Target, arrays: Sequence[np.ndarray], double: bool = False) -> list[np.ndarray]:
@@ -49,7 +50,9 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
         def __torch_dispatch__(
             self, function: Any, types: Any, arguments: tuple[Any, ...] = (), words: Any = None
         ) -> Any:
-            arguments = _with_scales_moved(function, arguments, random)
+            if axes := axes_resized(function):
+                steps = torch.randint(-1, 2, (axes,), generator=random).tolist()
+                arguments = with_scales_moved(arguments, steps)
             found = function(*arguments, **(words or {}))
             if isinstance(found, torch.Tensor) and found.dtype == torch.float64 and not function.is_view:
                 off = (torch.rand(found.shape, generator=random, dtype=torch.float64) - 0.5) * 2.0**-23
@@ -60,26 +63,6 @@ def run_rounded(network: Any, arrays: Sequence[np.ndarray], seed: int) -> list[n
 
     with Rounded():
         return _run_pytorch(network, arrays, double=True)
-
-
-def _with_scales_moved(function: Any, arguments: tuple[Any, ...], random: Any) -> tuple[Any, ...]:
-    """Return a resize's arguments with each scale a rounding of float32 off; those of others as they are.
-
-    Without a scale it is the ratio of the lengths. Between corners there is none that could be moved.
-    """
-    import torch
-
-    name = function.__name__.split(".")[0]
-    if name not in ("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_trilinear3d"):
-        return arguments
-    x, lengths, between_corners, *scales = arguments
-    if between_corners:
-        return arguments
-    scales += [None] * (len(lengths) - len(scales))
-    ratios = [new / old for new, old in zip(lengths, x.shape[2:], strict=True)]
-    steps = torch.randint(-1, 2, (len(scales),), generator=random).tolist()
-    moved = [(s or r) * (1 + 2.0**-24 * n) for s, r, n in zip(scales, ratios, steps, strict=True)]
-    return (x, lengths, between_corners, *moved)
 
 
 def _run_pytorch(network: Any, arrays: Sequence[np.ndarray], double: bool) -> list[np.ndarray]:

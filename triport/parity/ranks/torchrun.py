@@ -8,7 +8,7 @@ import numpy as np
 
 from triport.converters import environment
 from triport.parity.device import parse_device
-from triport.parity.runtimes.pytorch import require_device
+from triport.parity.torch_devices import require_device
 
 from .rank import RankError, first_line
 

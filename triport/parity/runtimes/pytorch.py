@@ -15,9 +15,11 @@ from triport.converters import environment
 from triport.converters.environment import import_torch as framework
 from triport.converters.torch_export.arrays import array_of
 from triport.parity.calls import CalledModule, Feed, ModuleCall, ReferenceNames, Visit, input_name
-from triport.parity.device import Device, DeviceError, parse_device
+from triport.parity.device import parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
+from triport.parity.kernels.cudnn import WITHOUT_CUDNN, recurrent_layers, without_cudnn
 from triport.parity.kernels.inexact import inexact, reversed_sums
+from triport.parity.kernels.resize_places import moved_places
 from triport.parity.kernels.serial_sums import serial_sums
 from triport.parity.layers.pairs import under_their_names
 from triport.parity.precision import FULL, check_precision
@@ -26,6 +28,8 @@ from triport.parity.subjects.nesting import leaves, replaced
 from triport.parity.subjects.outputs import named_outputs
 from triport.parity.subjects.parameters import by_their_names, matched, shared_parameters
 from triport.parity.tensor_origins import Origins
+from triport.parity.torch_devices import allow_tf32, require_device
+from triport.reference_models.errors import counted
 from triport.reference_models.kinds import KINDS, kind_of
 from triport.reference_models.network import Arrays, Network
 from triport.reference_models.real_numbers import real_numbers
@@ -113,11 +117,16 @@ class PyTorchRunner:
         self.met: set[str] = set()
         self._where, self._precision = where, precision
         self._in_memory: Order = "contiguous"
+        self._recurrent: list[Any] = []
         self._flags = recorded_precision(precision if precision not in FULL else dtype, where)
         self._torch = torch
         self._names = network.realisations["pytorch"].names
         self._dtype = getattr(torch, dtype)
         self._net = self._loaded(parameters).eval().to(self.device, self._dtype)
+        if where.kind == "cuda" and precision in FULL:
+            self._recurrent = recurrent_layers(torch, self._net)
+            if self._recurrent:
+                self.notes = (WITHOUT_CUDNN.format(counted(len(self._recurrent), "recurrent layer")),)
         if precision not in FULL:
             self._net = _lowered(torch, self._net, precision)
             lower = {
@@ -165,7 +174,7 @@ class PyTorchRunner:
 
         They are in this runner's dtype; bfloat16, which NumPy lacks, comes as float32.
         """
-        _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+        allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
         with self._torch.inference_mode(), self._in_its_type(), self._ordered(order):
             rows = self.network.rows
             if order == "one by one" and rows is not None:
@@ -227,7 +236,7 @@ class PyTorchRunner:
                     origins.add(tensor, call.name)
 
         with self._hooked(called, feeding if fed else None), self._ordered(order), self._out_of_place():
-            _allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
+            allow_tf32(self._torch, self._where, self._precision in ("tf32", "hf32"))
             # inference mode counts no writes
             with self._torch.no_grad(), self._in_its_type():
                 return self._named(self._net(*inputs))
@@ -263,6 +272,8 @@ class PyTorchRunner:
         serial = order == "one by one" and self._where.kind == "cpu"
         with (
             inexact(self._net, side),
+            moved_places(self._torch, side) if side else nullcontext(),
+            without_cudnn(self._torch, self._recurrent) if self._recurrent else nullcontext(),
             nullcontext() if in_memory else reversed_sums(self._net),
             serial_sums(self._torch) if serial else nullcontext(),
             approximated(self._torch, self.imitated, self.met) if self.imitated else nullcontext(),
@@ -357,44 +368,3 @@ def _lowered(torch: Any, net: Any, precision: str) -> Any:
             if kind_of(module) is KINDS["norm"]:
                 module.float()
     return net
-
-
-def require_device(torch: Any, device: Device) -> None:
-    """Raise DeviceError unless PyTorch can use `device`."""
-    if device.kind == "cuda":
-        if not torch.cuda.is_available():
-            built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "a CPU build"
-            raise DeviceError(
-                f"PyTorch {torch.__version__} ({built}) finds no CUDA device for {device}. Install a "
-                "CUDA build (https://pytorch.org/get-started) and a driver, or use --device cpu."
-            )
-        _require_index("CUDA", device, torch.cuda.device_count())
-    elif device.kind == "npu":
-        try:
-            import torch_npu  # noqa: F401
-        except Exception as error:  # it fails with whatever CANN's missing libraries raise
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise DeviceError(
-                f"PyTorch cannot use {device}: torch_npu does not load ({reason}). Install Ascend's CANN "
-                'and driver, source its set_env.sh, then pip install "triport[npu]".'
-            ) from error
-        if not torch.npu.is_available():
-            raise DeviceError(
-                f"PyTorch finds no NPU for {device}: check `npu-smi info` and CANN's set_env.sh"
-            )
-        _require_index("NPU", device, torch.npu.device_count())
-
-
-def _require_index(name: str, device: Device, count: int) -> None:
-    if device.index >= count:
-        raise DeviceError(f"PyTorch sees {count} {name} device(s), numbered from 0: there is no {device}")
-
-
-def _allow_tf32(torch: Any, device: Device, allowed: bool) -> None:
-    """Let matrix units round float32 inputs, or not; said before every run: it holds for the process."""
-    if device.kind == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-        torch.backends.cudnn.allow_tf32 = allowed
-    elif device.kind == "npu":
-        torch.npu.matmul.allow_hf32 = allowed
-        torch.npu.conv.allow_hf32 = allowed
