@@ -403,6 +403,25 @@ def test_a_runtime_that_is_not_installed(first, model, tmp_path, run_cli, monkey
     assert refused.exit_code == 2 and "Install it" in refused.stderr
 
 
+@pytest.mark.field(
+    case="MindSpore's checkpoint where MindSpore is not installed",
+    source="tried by hand on a machine with PyTorch and ONNX Runtime for CUDA alone",
+    outcome="ONNX is made in PyTorch's definition of the model; that MindSpore made none is said.",
+)
+def test_mindspore_weights_without_mindspore(tmp_path, run_cli, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "mindspore", None)
+    output = tmp_path / "digits.onnx"
+    written = run_cli("convert", "--from", "mindspore", "--to", "onnx", "-o", output)
+    assert written.exit_code == 0, written.output
+    result = run_cli("parity", "res2net_digits", "--runtimes", "onnx")
+    assert result.exit_code == 0, result.output
+    assert "not run: onnxruntime (from mindspore): MindSpore cannot be loaded" in result.stdout
+    scored = run_cli(
+        "evaluate", "res2net_digits", "--data", "examples/digits/val", "--runtime", "onnx", "--limit", "20"
+    )
+    assert scored.exit_code == 0, scored.output
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("off", [False, True])
 @pytest.mark.field(

@@ -38,13 +38,15 @@ class Candidate:
     """A runtime by name, and what makes its runner.
 
     `unseen_seconds` says how long another process was at it while nobody waited; None where none is.
-    `kernels` are the copies of a graph made from a Cell that compute as MindSpore's kernels do.
+    `kernels` are the copies of a graph made from a Cell that compute as MindSpore's kernels do. `unasked`
+    says that it is made from a framework that nobody named: where that is missing, it is left out.
     """
 
     name: str
     make: Callable[[], Runner]
     unseen_seconds: Callable[[], float] | None = None
     kernels: KernelCopies | None = None
+    unasked: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
@@ -96,7 +98,8 @@ def candidates_of(
                 name = f"{runtime.LABEL} (from {source})"
                 ahead = network.realisations[source].ahead
                 unseen = ahead.export_seconds if ahead else None
-                candidates.append(Candidate(name, partial(make, export), unseen, kernels))
+                unasked = source not in options.runtimes
+                candidates.append(Candidate(name, partial(make, export), unseen, kernels, unasked))
     return candidates
 
 

@@ -188,7 +188,7 @@ def check_model(
                 _judged(candidate, inputs.feed, reference, options), candidate, subject, reference
             )
         except MissingRuntimeError as error:
-            if not options.skip_missing or candidate in given:
+            if candidate in given or not (options.skip_missing or candidate.unasked):
                 raise
             not_run.append(f"{candidate.name}: {error}")
     judged = {one.name: judged[one.name] for one in candidates if one.name in judged}

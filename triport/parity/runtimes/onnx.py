@@ -300,6 +300,8 @@ def _session(
         can_say = hasattr(runtime.InferenceSession, "get_provider_graph_assignment_info")
         key = "session.record_ep_graph_assignment_info" if can_say else "session.disable_cpu_ep_fallback"
         settings.add_session_config_entry(key, "1")
+    if device.kind != "cpu":
+        runtime.set_default_logger_severity(3)  # it warns of plugins that nobody asked for
     try:
         session = runtime.InferenceSession(
             os.fspath(model) if isinstance(model, Path) else model, settings, providers=[(provider, options)]
