@@ -75,7 +75,8 @@ A set whose row says "not run" has not run to its end.
 
 PyTorch 2.2 to 2.12 and ONNX Runtime 1.21 to 1.30 lie between versions that ran, and did not run themselves.
 onnxruntime-cann, torch_npu and MindSpore's Ascend backend need devices that were not at hand for this table;
-onnxruntime-gpu 1.31.1 ran with PyTorch 2.11 on a GPU ([parity.md](parity.md#on-a-gpu)). MindSpore before 2.7 is not on the index, so it could not be tried.
+onnxruntime-gpu 1.31.1 ran with PyTorch 2.11 on a GPU ([parity.md](parity.md#on-a-gpu)).
+MindSpore before 2.7 is not on the index, so it could not be tried.
 """
 
 
