@@ -19,7 +19,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -69,6 +69,20 @@ class Runner(Protocol):
 
     def versions(self) -> dict[str, str]:
         """Return what computed: versions of the packages, precision flags, environment."""
+        ...
+
+
+@runtime_checkable
+class SharedRunner(Protocol):
+    """A runner that several threads may run at once, where `shareable` says so."""
+
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, and gain by it."""
+        ...
+
+    def share(self, cores: int) -> None:
+        """From here on, compute each run on so many cores, because others run beside it."""
         ...
 
 

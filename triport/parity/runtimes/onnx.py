@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,12 @@ class OnnxRunner(ObservedGraph):
         self._model = model if keep_model else None
         self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
-        self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
+        self._cores_of_a_run: int | None = None
+        # ONNX Runtime keeps a model's bytes as well
+        self._opened = partial(
+            _session, self._runtime, model, where, optimize, self.what, tf32=precision == "tf32"
+        )
+        self._session = self._opened()
         self._flags |= recorded(precision, where)
         if where.kind == "npu":
             self._flags["precision_mode"] = "must_keep_origin_dtype"
@@ -188,6 +194,18 @@ class OnnxRunner(ObservedGraph):
             for start in range(0, count, size)
         ]
         return rows.take_outputs(rows.joined(pieces), range(count))
+
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, and gain by it: on a CPU they share its cores."""
+        return parse_device(self.device).kind == "cpu"
+
+    def share(self, cores: int) -> None:
+        """From here on, compute each run on so many cores, because others run beside it."""
+        if cores != self._cores_of_a_run:
+            del self._session  # two at a time would hold the weights twice
+            self._session = self._opened(cores=cores)
+            self._cores_of_a_run = cores
 
     def loaded(self) -> Any:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
@@ -270,8 +288,16 @@ def _loaded_to_look_at(model: Path | str | bytes) -> Any | None:
 
 
 def _session(
-    runtime: Any, model: Path | str | bytes, device: Device, optimize: bool, what: str, *, tf32: bool = False
+    runtime: Any,
+    model: Path | str | bytes,
+    device: Device,
+    optimize: bool,
+    what: str,
+    *,
+    tf32: bool = False,
+    cores: int | None = None,
 ) -> Any:
+    """Return a session; a run of it computes on all cores, or on so many."""
     provider, options, package = _PROVIDERS[device.kind]
     if provider not in runtime.get_available_providers():
         raise DeviceError(
@@ -286,6 +312,8 @@ def _session(
     settings.log_severity_level = 3  # its warnings are about its own graph passes
     levels = runtime.GraphOptimizationLevel
     settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    if cores is not None:
+        settings.intra_op_num_threads = cores
     # threads that spin while they wait starve whatever else computes, decoders above all
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if device.kind != "cpu":
