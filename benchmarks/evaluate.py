@@ -42,7 +42,7 @@ sys.path.insert(0, str(ROOT))
 from triport.converters import environment
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
-from triport.parity.imagenet.batches import default_batch_size, every_core_runs
+from triport.parity.imagenet.batches import MOST_IMAGES, default_batch_size, every_core_runs
 from triport.parity.imagenet.blocks import Contender
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from triport.parity.imagenet.decoding import decoded, workers_of_machine
@@ -206,8 +206,8 @@ def figures(
     workers = workers_of_machine()
     groups = [(at, dataset.samples[at : at + batch_size]) for at in range(0, images, batch_size)]
 
-    def whole(runner: Any) -> Work:
-        options: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "allow_duplicates": True}
+    def whole(runner: Any, size: int = batch_size) -> Work:
+        options: dict[str, Any] = {"batch_size": size, "workers": workers, "allow_duplicates": True}
         return lambda: (evaluate(runner, "benchmark", dataset, profile, **options), None)[1]
 
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
@@ -226,7 +226,9 @@ def figures(
             rates = {name: measured(function, images) for name, function in work.items()}
             decoding = rates[DECODING][0]
             devices = {speed: WaitingDevice(1 / (speed * decoding), subject.num_classes) for speed in SPEEDS}
-            waited = {speed: measured(whole(device), images)[0] for speed, device in devices.items()}
+            waited = {
+                speed: measured(whole(device, MOST_IMAGES), images)[0] for speed, device in devices.items()
+            }
             found.append(Round(cores, rates, waited))
     return {
         "model": subject.name,
