@@ -123,7 +123,7 @@ def noted_calls(is_own: Callable[[FrameType], bool], codes: dict[CodeType, None]
     block before Python 3.12. Both go on afterwards.
     """
     known: dict[CodeType, bool] = {}
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
     tell = before if callable(before) else None
 
     def note(frame: FrameType, event: str, given: Any) -> None:
