@@ -13,6 +13,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.onnx_graphs import in_order
+from triport.parity.onnx_graphs.crashes import Forerunner, foreign_operators
 from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
 from triport.parity.onnx_graphs.observed import ObservedGraph
 from triport.parity.onnx_graphs.quantised import is_quantised
@@ -117,9 +118,15 @@ class OnnxRunner(ObservedGraph):
         self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
         check_precision(precision, where, NAME, PRECISIONS, WHY_NOT, given_file=not isinstance(model, bytes))
         self.notes: tuple[str, ...] = ()
-        halves = self._read_precision(model, precision)
+        proto = _loaded_to_look_at(model)
+        halves = self._read_precision(proto, precision)
         if halves and where.kind == "cpu":
             model, optimize = self._rounded(model), False
+        # a crash on another device is not seen on this one
+        operators = foreign_operators(proto) if proto is not None and where.kind == "cpu" else []
+        self._forerunner = Forerunner(
+            model if isinstance(model, bytes) else Path(model), operators, self.what, optimize=optimize
+        )
         self._model = model if keep_model else None
         self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
@@ -134,9 +141,8 @@ class OnnxRunner(ObservedGraph):
             self._flags["precision_mode"] = "must_keep_origin_dtype"
         self._signature = self._read_signature()
 
-    def _read_precision(self, model: Path | str | bytes, precision: str) -> bool:
+    def _read_precision(self, proto: Any | None, precision: str) -> bool:
         """Return whether the file has float16 in it, or raise PrecisionError if it does not compute so."""
-        proto = _loaded_to_look_at(model)
         if proto is None:
             return False
         halves = has_float16(proto)
@@ -255,14 +261,15 @@ class OnnxRunner(ObservedGraph):
         return {"onnxruntime": self._runtime.__version__, **self._flags}
 
     def _run(self, feed: Arrays) -> dict[str, np.ndarray]:
-        names = self._signature.outputs
+        names, given = self._signature.outputs, self._signature.cast(feed)
+        self._forerunner.check_shapes({one.name: given[one.name] for one in self._session.get_inputs()})
         try:
-            found = self._session.run(list(names.values()), self._signature.cast(feed))
+            found = self._session.run(list(names.values()), given)
         except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
-            given = {name: array.shape for name, array in feed.items()}
-            if not self.takes(given):
-                raise OnnxFileError(f"{self.what}: {self._signature.refusal_of(given)}") from error
-            shapes = ", ".join(map(str, given.values()))
+            shapes_given = {name: array.shape for name, array in feed.items()}
+            if not self.takes(shapes_given):
+                raise OnnxFileError(f"{self.what}: {self._signature.refusal_of(shapes_given)}") from error
+            shapes = ", ".join(map(str, shapes_given.values()))
             raise OnnxFileError(
                 f"{self.what}: ONNX Runtime failed on input {shapes}: {_first_line(error)}"
             ) from error
