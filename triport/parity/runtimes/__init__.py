@@ -148,7 +148,8 @@ def runtime_called(name: str) -> Runtime:
     """
     known = runtimes()
     if name not in known:
-        raise UnknownRuntimeError(f"runtime {name!r} is not known: use {', '.join(known)}")
+        run = [other for other, one in known.items() if one.LOADS != "recorded"]
+        raise UnknownRuntimeError(f"runtime {name!r} is not known: use {', '.join(run)}")
     return known[name]
 
 
