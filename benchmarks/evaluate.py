@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -255,11 +256,11 @@ def parts(
     threads = 1
     if every_core_runs([contender(runner, profile)], len(ready)):
         threads = workers
-        runner.share(1)
     logits_of(runner, ready)  # compiled, allocated, cached
 
     def run_alone() -> None:
-        with ThreadPoolExecutor(threads) as pool:
+        sharing = runner.shared(1) if threads > 1 else nullcontext()
+        with sharing, ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(lambda group: logits_of(runner, ready[: len(group[1])]), groups):
                 pass
 

@@ -1,6 +1,7 @@
 """On a CPU every core decodes and runs whole batches by itself; the results are those of one thread."""
 
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -29,8 +30,10 @@ class SharedBrightness(BrightnessRunner):
         super().__init__()
         self.threads, self.cores, self.both = set(), [], threading.Barrier(WORKERS)
 
-    def share(self, cores):
+    @contextmanager
+    def shared(self, cores):
         self.cores.append(cores)
+        yield
 
     def logits(self, batch):
         self.threads.add(threading.get_ident())
@@ -136,10 +139,31 @@ def test_onnx_runtime_computes_the_same_on_any_number_of_cores(tmp_path):
     assert runner.shareable
     images = np.random.default_rng(0).standard_normal((4, 3, 32, 32)).astype(np.float32)
     (before,) = runner.run({"input": images}).values()
-    runner.share(1)
-    session = runner._session
-    assert session.get_session_options().intra_op_num_threads == 1
-    runner.share(1)
-    assert runner._session is session
-    (after,) = runner.run({"input": images}).values()
+    with runner.shared(1):
+        session = runner._session
+        assert session.get_session_options().intra_op_num_threads == 1
+        (after,) = runner.run({"input": images}).values()
+    with runner.shared(1):
+        assert runner._session is session
     np.testing.assert_array_equal(before, after)
+
+
+def test_pytorch_has_its_number_of_threads_back(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "digits.pth"
+    convert(None, to="pytorch", output=path)
+    runner = open_subject(path).runner
+    assert runner.shareable
+    before = torch.get_num_threads()
+    with pytest.raises(KeyboardInterrupt), runner.shared(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyboardInterrupt
+    assert torch.get_num_threads() == before
+
+
+def test_a_module_of_the_users_is_run_by_one_thread():
+    """It may keep something from one call to the next."""
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 10))
+    text = "resize=8,crop=8,interpolation=bilinear,library=pil,mean=0/0/0,std=1/1/1"
+    assert not open_subject(net, profile=text).runner.shareable

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,10 @@ class ImageRunner:
         """Whether several threads may run it at once, and gain by it."""
         return isinstance(self.runner, SharedRunner) and self.runner.shareable
 
-    def share(self, cores: int) -> None:
-        """From here on, compute each run on so many cores; only where it is shareable."""
+    def shared(self, cores: int) -> AbstractContextManager[None]:
+        """Compute each run of a `with` on so many cores; only where it is shareable."""
         assert isinstance(self.runner, SharedRunner)
-        self.runner.share(cores)
+        return self.runner.shared(cores)
 
     def run(self, feed: Arrays) -> dict[str, np.ndarray]:
         """Return the logits of images (N, 3, H, W)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 from triport.parity.ranks.launch import ranks_here
 from triport.parity.runtimes import SharedRunner
@@ -50,10 +51,12 @@ def blocks(
         for batch in decoded(groups, profiles, workers):
             yield block_of(batch, contenders, num_classes)
         return
-    for contender in contenders:
-        assert isinstance(contender.runner, SharedRunner)
-        contender.runner.share(max(1, workers_of_machine(ranks_here()) // workers))
-    yield from _blocks_of_cores(contenders, groups, profiles, num_classes, workers)
+    cores = max(1, workers_of_machine(ranks_here()) // workers)
+    with ExitStack() as stack:
+        for contender in contenders:
+            assert isinstance(contender.runner, SharedRunner)
+            stack.enter_context(contender.runner.shared(cores))
+        yield from _blocks_of_cores(contenders, groups, profiles, num_classes, workers)
 
 
 def every_core_runs(contenders: Sequence[Contender], batch_size: int) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
@@ -81,8 +82,8 @@ class SharedRunner(Protocol):
         """Whether several threads may run it at once, and gain by it."""
         ...
 
-    def share(self, cores: int) -> None:
-        """From here on, compute each run on so many cores, because others run beside it."""
+    def shared(self, cores: int) -> AbstractContextManager[None]:
+        """Compute each run of a `with` on so many cores, because other threads run it at the same time."""
         ...
 
 

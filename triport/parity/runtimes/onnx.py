@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,12 +207,14 @@ class OnnxRunner(ObservedGraph):
         """Whether several threads may run it at once, and gain by it: on a CPU they share its cores."""
         return parse_device(self.device).kind == "cpu"
 
-    def share(self, cores: int) -> None:
-        """From here on, compute each run on so many cores, because others run beside it."""
+    @contextmanager
+    def shared(self, cores: int) -> Iterator[None]:
+        """Compute each run of a `with`, and later ones, on so many cores: a session stays as it was made."""
         if cores != self._cores_of_a_run:
             del self._session  # two at a time would hold the weights twice
             self._session = self._opened(cores=cores)
             self._cores_of_a_run = cores
+        yield
 
     def loaded(self) -> Any:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
