@@ -2,7 +2,8 @@
 
 python benchmarks/evaluate.py [--images N] [--rounds N] [--model FILE] [--runtime R] [--device D]
 
-In one run, taking turns, medians: `evaluate`; the runtime alone on batches that are ready; decoding and
+In one run, taking turns, medians: `evaluate`; the runtime alone on batches that are ready, by as many threads
+and on as many cores a run as `evaluate` has it (one thread, all cores, for batches of 32); decoding and
 preprocessing alone, in threads as `evaluate` does it and, to compare, in processes; the obvious loop
 (decode, preprocess, forward, one after the other). CPU time is that of all threads and processes. Where the
 network runs on a device of its own, `evaluate` can be as fast as the slower part. On the CPU both parts
@@ -25,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,6 +43,8 @@ sys.path.insert(0, str(ROOT))
 from triport.converters import environment
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.batches import logits_of
+from triport.parity.imagenet.batches import MOST_IMAGES, default_batch_size, every_core_runs
+from triport.parity.imagenet.blocks import Contender
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample, open_dataset
 from triport.parity.imagenet.decoding import decoded, workers_of_machine
 from triport.parity.imagenet.evaluate import evaluate
@@ -171,7 +175,7 @@ def measured(work: Work, images: int) -> tuple[float, float]:
 @click.option("--runtime", default="onnx", show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--images", default=1350, show_default=True)
-@click.option("--batch-size", default=32, show_default=True)
+@click.option("--batch-size", type=int, help="Left out, it is that of `evaluate`.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--profile", help="As `evaluate --profile`.")
 @click.option("--json", "json_path", metavar="PATH", help="Also write the figures; - is stdout.")
@@ -186,7 +190,8 @@ def main(model: str | None, name: str, runtime: Any, json_path: str | None, **as
     profile = subject.profile
     if asked["profile"]:
         profile = stated_profile(asked["profile"], lambda: subject.profile)
-    found = figures(subject, profile, asked["images"], asked["batch_size"], asked["rounds"])
+    batch_size = asked["batch_size"] or default_batch_size([contender(subject.runner, profile)])
+    found = figures(subject, profile, asked["images"], batch_size, asked["rounds"])
     if json_path != "-":
         show(found)
     if json_path is not None:
@@ -202,8 +207,8 @@ def figures(
     workers = workers_of_machine()
     groups = [(at, dataset.samples[at : at + batch_size]) for at in range(0, images, batch_size)]
 
-    def whole(runner: Any) -> Work:
-        options: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "allow_duplicates": True}
+    def whole(runner: Any, size: int = batch_size) -> Work:
+        options: dict[str, Any] = {"batch_size": size, "workers": workers, "allow_duplicates": True}
         return lambda: (evaluate(runner, "benchmark", dataset, profile, **options), None)[1]
 
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as processes:
@@ -222,7 +227,9 @@ def figures(
             rates = {name: measured(function, images) for name, function in work.items()}
             decoding = rates[DECODING][0]
             devices = {speed: WaitingDevice(1 / (speed * decoding), subject.num_classes) for speed in SPEEDS}
-            waited = {speed: measured(whole(device), images)[0] for speed, device in devices.items()}
+            waited = {
+                speed: measured(whole(device, MOST_IMAGES), images)[0] for speed, device in devices.items()
+            }
             found.append(Round(cores, rates, waited))
     return {
         "model": subject.name,
@@ -236,16 +243,26 @@ def figures(
     }
 
 
+def contender(runner: Any, profile: Preprocess) -> Contender:
+    """Return a runner as `evaluate` takes it."""
+    return Contender("benchmark", runner, profile)
+
+
 def parts(
     runner: Any, profile: Preprocess, groups: Sequence[tuple[int, Sequence[Sample]]], workers: int
 ) -> dict[str, Work]:
     """Return the two parts of `evaluate`, each alone; the network has run once."""
     ready = next(iter(decoded(groups, [profile], workers))).inputs[profile]
+    threads = 1
+    if every_core_runs([contender(runner, profile)], len(ready)):
+        threads = workers
     logits_of(runner, ready)  # compiled, allocated, cached
 
     def run_alone() -> None:
-        for _, samples in groups:
-            logits_of(runner, ready[: len(samples)])
+        sharing = runner.shared(1) if threads > 1 else nullcontext()
+        with sharing, ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(lambda group: logits_of(runner, ready[: len(group[1])]), groups):
+                pass
 
     def decode_alone() -> None:
         for _ in decoded(groups, [profile], workers):

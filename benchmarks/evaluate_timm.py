@@ -5,9 +5,9 @@
 PYTHON is an interpreter whose environment has timm; what it needs besides, such as PYTHONPATH, is yours to
 set. The model is EfficientNet-Lite0 with its real weights. timm's loop is what its validate.py does:
 create_dataset, create_loader, the model in inference mode, top-1 and top-5 of each batch; it has as many
-loading processes as there are processors. Both are whole processes that take turns, and say themselves how
-many images a second they had from the first to the last, without their imports. Exit code 1 if `evaluate` is
-slower, or if the two find other accuracies.
+loading processes as there are processors. --batch-size is that of timm's loop; `evaluate` chooses its own.
+Both are whole processes that take turns, and say themselves how many images a second they had from the first
+to the last, without their imports. Exit code 1 if `evaluate` is slower, or if the two find other accuracies.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ print(json.dumps({"images_per_second": len(dataset) / seconds, "top1_percent": t
 @click.command()
 @click.option("--timm", "python", required=True, metavar="PYTHON", help="An interpreter that has timm.")
 @click.option("--images", default=450, show_default=True)
-@click.option("--batch-size", default=32, show_default=True)
+@click.option("--batch-size", default=32, show_default=True, help="Of timm's loop.")
 @click.option("--rounds", default=3, show_default=True)
 def main(python: str, images: int, batch_size: int, rounds: int) -> None:
     """Print images a second of both, and what they found."""
@@ -83,8 +83,7 @@ def main(python: str, images: int, batch_size: int, rounds: int) -> None:
             "timm's loop": [python, "-c", LOOP, json.dumps({**_asked(weights), **asked})],
             "evaluate": [
                 *(sys.executable, str(ROOT / "cli.py"), "evaluate", str(weights), "--model", WEIGHTS),
-                *("--runtime", "pytorch", "--data", str(folder / "val"), "--batch-size", str(batch_size)),
-                *("--allow-duplicates", "--json", "-"),
+                *("--runtime", "pytorch", "--data", str(folder / "val"), "--allow-duplicates", "--json", "-"),
             ],
         }
         for _ in range(rounds):
@@ -132,7 +131,8 @@ def shown(found: dict[str, list[dict[str, Any]]], images: int, batch_size: int) 
         }
         for what, runs in found.items()
     }
-    click.echo(f"{MODEL}, {images} photographs, batches of {batch_size}, {os.cpu_count()} processors")
+    batches = f"batches of {batch_size} in timm's loop"
+    click.echo(f"{MODEL}, {images} photographs, {batches}, {os.cpu_count()} processors")
     click.echo("| | images/s | whole process, s | top-1 % | top-5 % |\n|---|--:|--:|--:|--:|")
     for what, runs in found.items():
         top = " | ".join(f"{runs[0][key]:.2f}" for key in ("top1_percent", "top5_percent"))

@@ -69,7 +69,11 @@ CASES = {
     "truncated": (truncated, [], "in.ckpt"),
     "a directory": (directory, [], "director"),
     "another format than said": (written(arrays), ["--from", "pytorch"], "is a mindspore checkpoint"),
-    "a wrong model named": (written(arrays), ["--model", "res2net50"], "is not a checkpoint of res2net50"),
+    "a wrong model named": (
+        written(arrays),
+        ["--model", "res2net50"],
+        "is not a checkpoint of res2net50, but of res2net_digits",
+    ),
     "an unknown model named": (written(arrays), ["--model", "res3net"], "Did you mean"),
     "of an unknown model": (
         written(lambda: {"a.weight": np.ones((3, 3), np.float32)}),

@@ -252,7 +252,7 @@ WRONG = {
     "another output": (lambda m: put_at_the_end(m, "Neg"), "neg of fc .* at the output"),
     "float16": (
         lambda m: put_before(m, node_of(m, "conv1.3.weight"), 0, "Cast", to=10),
-        "cast to 10 of relu",
+        "cast to float16 of relu",
     ),
     "statistics exchanged": (statistics_exchanged, "batchnormalization .* before"),
     "layers exchanged": (two_layers_exchanged, "start 6 of the take before layer1.0.convs.0 .* has 0"),

@@ -8,11 +8,14 @@ import numpy as np
 import onnx
 import pytest
 
-from triport.converters.onnx_import.reading import ImportRefusedError
-from triport.parity.imported import crashes
 from triport.parity.imported.convert import convert_to_source
+from triport.parity.onnx_graphs import crashes
+from triport.parity.onnx_graphs.crashes import OnnxCrashError
+from triport.parity.runtimes.onnx import OnnxRunner
+from triport.reference_models.network import Input, Network
 
 ROOT = Path(__file__).parents[2]
+NETWORK = Network("x", (Input("x", ("N", 3, 8), "float32"),), ("y",), {}, {"N": 2})
 
 
 def saved(node, folder, **constants):
@@ -22,7 +25,7 @@ def saved(node, folder, **constants):
         [node],
         "graph",
         [value("x", onnx.TensorProto.FLOAT, ["N", 3, 8])],
-        [value("y", onnx.TensorProto.FLOAT, None)],
+        [value("y", onnx.TensorProto.FLOAT, ["N", 3, 8])],
         [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
     opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
@@ -48,15 +51,36 @@ def test_attention_without_a_bias_does_not_end_the_command(tmp_path):
 
 def test_what_crashed_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(crashes, "_RUN", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(ImportRefusedError, match=r"Segmentation fault.*com\.microsoft\.Attention"):
+    with pytest.raises(OnnxCrashError, match=r"Segmentation fault.*com\.microsoft\.Attention"):
         convert_to_source(attention(tmp_path, "w", "b"), tmp_path / "net", "pytorch")
     assert not (tmp_path / "net").exists()
 
 
 def test_a_crash_on_an_input_is_met_too(tmp_path, monkeypatch):
     monkeypatch.setattr(crashes, "_RUN", "print('done', flush=True); input(); import os; os.abort()")
-    with pytest.raises(ImportRefusedError, match="Aborted"):
+    with pytest.raises(OnnxCrashError, match="Aborted"):
         convert_to_source(attention(tmp_path, "w", "b"), tmp_path / "net", "pytorch")
+
+
+@pytest.mark.parametrize("command", ["parity", "publish"])
+def test_a_crash_does_not_end_other_commands(command, tmp_path, run_cli, monkeypatch):
+    monkeypatch.setattr(crashes, "_RUN", "print('done', flush=True); input(); import os; os.abort()")
+    path, output = attention(tmp_path, "w", "b"), tmp_path / "published"
+    others = ["--net", path, "--license", "mit", "-o", output] if command == "publish" else []
+    done = run_cli(command, path, "--input", "2x3x8", *others)
+    assert done.exit_code == 2
+    assert "ONNX Runtime crashes on it (Aborted)" in done.stderr and "com.microsoft.Attention" in done.stderr
+    assert not output.exists()
+
+
+def test_other_commands_run_what_does_not_crash_once_for_each_shape(tmp_path, monkeypatch):
+    checked = []
+    check = crashes.Forerunner.check
+    monkeypatch.setattr(crashes.Forerunner, "check", lambda self, feed: checked.append(check(self, feed)))
+    runner = OnnxRunner(attention(tmp_path, "w", "b"), NETWORK)
+    for rows in (2, 2, 3):
+        runner.run({"x": np.zeros((rows, 3, 8), np.float32)})
+    assert len(checked) == 2
 
 
 def test_attention_with_a_bias_is_written(tmp_path):
@@ -66,6 +90,7 @@ def test_attention_with_a_bias_is_written(tmp_path):
 def test_operators_of_the_standard_are_run_once(tmp_path, monkeypatch):
     monkeypatch.setattr(crashes.subprocess, "Popen", None)
     path = saved(onnx.helper.make_node("Relu", ["x"], ["y"]), tmp_path)
+    assert OnnxRunner(path, NETWORK).run({"x": -np.ones((1, 3, 8), np.float32)})["y"].max() == 0
     assert convert_to_source(path, tmp_path / "net", "pytorch").passed
 
 

@@ -11,9 +11,9 @@ from tests.onnx_import.source_runs import written
 from triport.converters.onnx_import.reading import model_of
 from triport.converters.onnx_import.written import write
 from triport.parity.imported.convert import convert_to_source, proven
-from triport.parity.imported.crashes import Forerunner
 from triport.parity.imported.exact import InDouble
 from triport.parity.judge.tolerance import FLOAT16, FLOAT32
+from triport.parity.onnx_graphs.crashes import Forerunner
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 make = onnx.helper.make_node
@@ -61,7 +61,7 @@ def test_a_fault_in_what_float16_computes_is_found(tmp_path):
     onnx.save(other, path)
     source = written(COMPUTED)
     write(tmp_path, source)
-    trials, *_ = proven(path, model_of(COMPUTED, path), source, tmp_path, "pytorch", Forerunner(path))
+    trials, *_ = proven(path, model_of(COMPUTED, path), source, tmp_path, "pytorch", Forerunner.of_file(path))
     assert not any(each.passed for each in trials)
 
 

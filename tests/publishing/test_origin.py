@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import onnx
 import pytest
 
+from examples.lost_accuracy import other_preprocessing
 from tests.converters.checkpoints import dialect_of, hollow_checkpoint
 from triport.converters.formats import open_checkpoint
 from triport.converters.identification.identify import identify
@@ -102,6 +104,19 @@ def test_what_is_handed_on_is_true_of_the_new_file_too(source, known, tmp_path, 
     shown = run_cli("inspect", tmp_path / "digits.ckpt", "--json", "-")
 
     assert json.loads(shown.output)["preprocessing_known"].startswith(known)
+
+
+def test_a_publisher_that_states_otherwise_is_not_quoted(tmp_path, run_cli):
+    """Who has changed what a converted file states, and left the name of the publisher beside it."""
+    assert run_cli("convert", "--to", "onnx", "-o", tmp_path / "digits.onnx").exit_code == 0
+    model = onnx.load(tmp_path / "digits.onnx")
+    other_preprocessing(model)
+    onnx.save(model, tmp_path / "digits.onnx")
+
+    shown = run_cli("inspect", tmp_path / "digits.onnx", "--json", "-")
+
+    expected = "stated: the file alone (not the publisher of res2net_digits.triport, as it says)"
+    assert json.loads(shown.output)["preprocessing_known"] == expected
 
 
 def test_weights_for_other_images_than_the_graphs_are_refused():

@@ -35,8 +35,8 @@ class EvaluateOptions(TypedDict, total=False):
         limit: score a fixed, stratified sample of so many images.
         allow_subset: the data set is meant to be a part.
         allow_duplicates: let files with the same bytes count each.
-        batch_size: images that run at once.
-        workers: threads that decode; None is one a CPU.
+        batch_size: images that run at a time; None is 32, and on a CPU as many as its caches hold.
+        workers: threads that decode, and run ONNX files on a CPU; None is one a CPU.
         rows: write one CSV row per image there, as results come.
         resume: go on with the rows of a run that was stopped.
         keep_predictions: also keep every image's best five classes.
@@ -54,7 +54,7 @@ class EvaluateOptions(TypedDict, total=False):
     limit: int | None
     allow_subset: bool
     allow_duplicates: bool
-    batch_size: int
+    batch_size: int | None
     workers: int | None
     rows: PathLike | None
     resume: bool

@@ -128,7 +128,7 @@ def _read(path: Path, request: ConvertRequest) -> _Job:
     checkpoint = open_checkpoint(path, request.selection)
     if request.source_runtime not in (None, checkpoint.runtime):
         raise ConvertError(
-            f"{path}: is a {checkpoint.runtime} checkpoint ({checkpoint.format}), not "
+            f"{path}: is a checkpoint of {checkpoint.runtime}, not of "
             f"{request.source_runtime}. Use --from {checkpoint.runtime}, or leave --from out"
         )
     dtypes = FLOATS if request.dtype else PARAMETER_DTYPES

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from triport import converters
+from triport.converters.formats.source import missing_file_hint
 from triport.reference_models.errors import TriportError
 
 SCHEMA = 1
@@ -144,7 +145,7 @@ def find_needs(path: Path, to: str | None, opset: int) -> Needs:
         TriportError: the file cannot be read.
     """
     if not path.is_file():
-        raise SupportError(f"{path}: no such file")
+        raise SupportError(f"{path}: no such file; {missing_file_hint(str(path))}")
     reading = [registry for registry in registries() if registry.reads(path)]
     targets = [target for registry in reading for target in registry.TARGETS]
     for registry in reading:

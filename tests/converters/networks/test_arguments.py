@@ -118,6 +118,12 @@ def test_a_file_whose_suffix_was_left_out() -> None:
         parse_net("nets/net:f")
 
 
+def test_a_file_whose_name_was_mistyped() -> None:
+    write("nets/right.onnx")
+    with pytest.raises(NetArgumentError, match=r"there is no such file; did you mean nets/right\.onnx\?"):
+        parse_net("nets/rigth.onnx")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

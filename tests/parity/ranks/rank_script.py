@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from triport.parity.imagenet import batches
 from triport.parity.imagenet import rows as rows_of
-from triport.parity.imagenet import sharding
 from triport.parity.imagenet.dataset import Image, ImageDataset, Sample
 from triport.parity.imagenet.decoding import DecodedBatch
 from triport.parity.imagenet.evaluate import evaluate
@@ -67,7 +67,7 @@ def main():
     ranks = join("cpu", "pytorch")
     samples = tuple(Sample(Image(Path("x"), f"{i:05d}"), i * 13 % CLASSES) for i in range(images))
     dataset = ImageDataset(Path(), samples, tuple("0123456789"))
-    sharding.decoded = numbered
+    batches.decoded = numbered
     rows_of.read_sample = content_of
     runner = Numbers(failing)
     rows = None

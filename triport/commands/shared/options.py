@@ -17,7 +17,9 @@ JSON = click.option(
     "json_path",
     type=OutputFile(),
     metavar="PATH",
-    help="Write the result as JSON to this file. With - it goes to stdout, and nothing else does.",
+    is_flag=False,
+    flag_value="-",
+    help="Write the result as JSON to this file. With - or no path it goes to stdout, alone.",
 )
 OFFLINE = click.option(
     "--offline", is_flag=True, help="Use only what was downloaded before, and never the network."

@@ -86,7 +86,7 @@ def _told_otherwise(found: FlowStep, expected: FlowStep, where: str, model: str)
     for name in sorted({*found.attributes, *expected.attributes}):
         mine, theirs = (step.attributes.get(name, _DEFAULTS.get(name, "none")) for step in (expected, found))
         if mine != theirs:
-            yield f"{name} {shown_value(theirs)} {where}, {model} has {shown_value(mine)}"
+            yield f"{name} {shown_value(theirs, name)} {where}, {model} has {shown_value(mine, name)}"
 
 
 def _wires(

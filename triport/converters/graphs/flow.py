@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from triport.converters.formats.tensor_protos import ONNX_TYPES
+
 IMAGES = "images"
 PADDING = "padding"  # around the image with one value; a Pad that does something else keeps its own name
 COMMUTATIVE = ("add", "mul")
@@ -89,8 +91,10 @@ def keys_of(steps: Sequence[FlowStep]) -> dict[int, str]:
     return keys
 
 
-def shown_value(value: Value) -> str:
-    """Return an attribute's value for a message."""
+def shown_value(value: Value, name: str = "") -> str:
+    """Return the value of an attribute of that name for a message."""
+    if name == "to" and value in ONNX_TYPES:  # of a cast
+        return ONNX_TYPES[int(value)]
     if isinstance(value, tuple):
         return f"[{', '.join(f'{one:g}' for one in value)}]"
     return value if isinstance(value, str) else f"{value:g}"
@@ -103,7 +107,7 @@ def shown(step: FlowStep, depth: int = 2) -> str:
     if step.op == IMAGES:
         return "the images"
     told = "".join(
-        f" {name} {shown_value(value)}" for name, value in sorted(step.attributes.items())[:_SHOWN]
+        f" {name} {shown_value(value, name)}" for name, value in sorted(step.attributes.items())[:_SHOWN]
     )
     if not step.inputs or not depth:
         return f"{step.op}{told}"

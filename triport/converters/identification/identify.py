@@ -306,6 +306,9 @@ def identify(
         from .misfit import folded_graph, misfit
 
         what = f"is not a checkpoint of {spec.name}" if spec else "fits no known model"
+        others = _places(checkpoint, None, dtypes, with_head) if spec else []
+        if names := dict.fromkeys(fit.spec.name for fits in others for fit in fits):
+            raise IdentifyError(f"{checkpoint.path}: {what}, but of {' or '.join(names)}")
         specs = [spec] if spec else list(all_models().values())
         folded = folded_graph(checkpoint, specs)
         raise IdentifyError(

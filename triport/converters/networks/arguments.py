@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triport.converters.formats.source import PATTERN_HINT, is_pattern
+from triport.converters.formats.source import PATTERN_HINT, is_pattern, missing_file_hint
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.spec import ModelSpec, UnknownModelError, get_model
@@ -273,5 +273,7 @@ def _what_is_wrong(text: str, unknown: UnknownModelError) -> str:
         what = folder if _is_folder(text) else "there is no such file"
         if is_pattern(text):
             return f"{what}; {PATTERN_HINT}"
+        if not _is_folder(text) and "did you mean" in (hint := missing_file_hint(text)):
+            return f"{what}; {hint}"
         return f"{what}. Expected {FORMS}"
     return f"{unknown} It is no file and no factory either: expected {FORMS}"

@@ -29,6 +29,8 @@ from .arguments import Factory, NetFile
 from .given import Given, runtime_of
 
 MODULE, CELL = "torch.nn.Module", "mindspore.nn.Cell"
+# what MindSpore appends to its messages
+_NOT_FOR_USERS = "- C++ Call Stack"
 
 
 class FactoryError(TriportError):
@@ -94,7 +96,8 @@ def users_code(said: str) -> Iterator[None]:
             f'module that is also a program keeps that under if __name__ == "__main__"'
         ) from error
     except Exception as error:  # whatever a stranger's code raises
-        what = " ".join(traceback.format_exception_only(error)[-1].split())
+        what = traceback.format_exception_only(error)[-1].partition(_NOT_FOR_USERS)[0].rstrip("- \n")
+        what = " ".join(what.split())
         raise FactoryError(f"{said}: {short(what, 600)}{_place(error)}{_advice(error)}") from error
 
 

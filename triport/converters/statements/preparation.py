@@ -55,7 +55,7 @@ def preparation_of(
             None, "unknown", f"the graph takes images of {taken}, which nothing normalises{though}"
         )
     if stated is not None:
-        return stated
+        return _by_whom(stated, spec)
     published = recognised(checkpoint.path, [spec])
     if published is not None:
         # true of what is converted from the file too, which hands this on
@@ -74,6 +74,15 @@ def preparation_of(
         more = f" and {len(options) - 3} more" if len(options) > 3 else ""
         why = f"not taken from {', '.join(map(short, options[:3]))}{more}"
     return Preparation(weights.preprocess, "assumed", f"{why}, it is that of {weights.name}")
+
+
+def _by_whom(stated: Preparation, spec: ModelSpec) -> Preparation:
+    """Return what a file states, by itself alone where it names a publisher who states otherwise."""
+    for weights in spec.weights:
+        publisher = f"the publisher of {weights.name}"
+        if stated.by.startswith(f"{publisher},") and stated.preprocess != weights.preprocess:
+            return stated._replace(by=f"the file alone (not {publisher}, as it says)")
+    return stated
 
 
 def _whole_numbers(checkpoint: Checkpoint) -> str | None:

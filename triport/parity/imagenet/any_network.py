@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from triport.converters.networks.foreign import own_values, parameters_in
 from triport.converters.networks.input_specs import InputSpec
 from triport.converters.onnx_export.written_model import INPUT, LOGITS
 from triport.parity.candidates import with_file
-from triport.parity.runtimes import Runner, runtime_called
+from triport.parity.onnx_graphs.observed import ObservedGraph
+from triport.parity.runtimes import Runner, SharedRunner, runtime_called
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.network import Arrays, Input, Network, Realisation, RowAxes
 
@@ -58,6 +60,21 @@ class ImageRunner:
         """Take over what the runner says of itself."""
         self.network, self.runtime, self.device = self.runner.network, self.runner.runtime, self.runner.device
         self.notes = self.runner.notes
+
+    @property
+    def row_count(self) -> int | None:
+        """How many images the file always takes, None where any number goes."""
+        return self.runner.row_count if isinstance(self.runner, ObservedGraph) else None
+
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, and gain by it."""
+        return isinstance(self.runner, SharedRunner) and self.runner.shareable
+
+    def shared(self, cores: int) -> AbstractContextManager[None]:
+        """Compute each run of a `with` on so many cores; only where it is shareable."""
+        assert isinstance(self.runner, SharedRunner)
+        return self.runner.shared(cores)
 
     def run(self, feed: Arrays) -> dict[str, np.ndarray]:
         """Return the logits of images (N, 3, H, W)."""

@@ -89,6 +89,18 @@ def decoded(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def decode_batch(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> DecodedBatch:
+    """Return the batch of these samples, decoded one after the other by this thread.
+
+    Raises:
+        ImageError: a file cannot be read or decoded whole.
+    """
+    batch = _empty(position, samples, profiles)
+    for index in range(len(samples)):
+        _fill(batch, index)
+    return batch
+
+
 def _empty(position: int, samples: Sequence[Sample], profiles: Sequence[Preprocess]) -> DecodedBatch:
     count = len(samples)
     inputs = {p: np.empty((count, 3, p.crop_px, p.crop_px), np.float32) for p in profiles}

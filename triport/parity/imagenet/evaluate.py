@@ -13,6 +13,7 @@ from triport.converters.identification.published_weights import proof_of
 from triport.parity.ranks.rank import Alone, Ranks
 from triport.reference_models.spec import Preprocess, Weights
 
+from .batches import MOST_IMAGES
 from .blocks import (
     TOP,
     Contender,
@@ -31,7 +32,6 @@ from .wilson import wilson_interval
 
 __all__ = ["Contender", "Evaluation", "EvaluationError", "Prediction", "Scoring", "evaluate", "score"]
 
-DEFAULT_BATCH_SIZE = 32
 _ILSVRC_CLASSES = (1000, 1001)
 
 # Called with how many images are done and how many there are, and the images computed a second.
@@ -188,7 +188,8 @@ class Scoring:
 
     Attributes:
         batch_size: images that are run at a time.
-        workers: threads that decode; as many as there are CPUs by default.
+        workers: threads that decode, and run the networks too where they share the CPU; as many as there are
+            CPUs by default.
         rows: where every image's result is written; what it holds already is not run again.
         ranks: the processes that share the work; every one of them returns the whole result.
         allow_duplicates: let two files with the same bytes count as two images.
@@ -196,7 +197,7 @@ class Scoring:
         progress: called after every batch.
     """
 
-    batch_size: int = DEFAULT_BATCH_SIZE
+    batch_size: int = MOST_IMAGES
     workers: int | None = None
     rows: RowFile | None = None
     ranks: Ranks = field(default_factory=Alone)

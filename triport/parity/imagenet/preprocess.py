@@ -76,7 +76,8 @@ def decode_for(data: bytes, what: object, libraries: Iterable[str]) -> dict[str,
             f"{what}: {error}. Remove it, or use --profile library=pil without --compare-preprocessing"
         ) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error ...
-        raise ImageError(f"{what}: not a readable image ({type(error).__name__}: {error})") from error
+        why = str(error).partition(" <_io.")[0]  # an address in memory says nothing, and is never the same
+        raise ImageError(f"{what}: not a readable image ({type(error).__name__}: {why})") from error
 
 
 def preprocess(image: Image.Image, profile: Preprocess, out: np.ndarray | None = None) -> np.ndarray:

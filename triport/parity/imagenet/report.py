@@ -87,7 +87,9 @@ def pair_summary(pair: PairTally) -> str:
     lines = [f"the same best class on {pair.same_top1} of {pair.images} images"]
     if pair.places > 1:
         lines[0] += f", the same {best} in the same order on {pair.same_top5}"
-    if pair.compares_logits:
+    if pair.compares_logits and not pair.largest_difference:
+        lines[0] += "; the logits of these are equal"
+    elif pair.compares_logits:
         lines[0] += (
             f"; the logits of these differ by at most {pair.largest_difference:.1e} "
             f"({pair.largest_difference / (pair.largest_logit or 1.0):.1e} of the largest)"

@@ -15,6 +15,7 @@ from triport.parity.ranks.together import check_same, together
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
+from .batches import default_batch_size
 from .compare import PreprocessingComparison, compare_preprocessing
 from .dataset import ImageDataset, open_dataset, printable
 from .decoding import workers_of_machine
@@ -51,7 +52,7 @@ class EvaluateRequest:
     limit: int | None = None
     allow_subset: bool = False
     allow_duplicates: bool = False
-    batch_size: int = 32
+    batch_size: int | None = None
     workers: int | None = None
     rows: Path | None = None
     resume: bool = False
@@ -169,25 +170,19 @@ def run(request: EvaluateRequest, tell: Callable[[str], None] = lambda step: Non
 def _run(request: EvaluateRequest, device: str, ranks: Ranks, tell: Callable[[str], None]) -> Done:
     subjects, dataset = together(ranks, lambda: _opened(request, device, tell))
     identity = _identity(request, subjects)
-    check_same(ranks, _facts(request, identity, dataset))
+    contenders = _contenders(subjects, identity)
+    batch_size = request.batch_size or default_batch_size(contenders)
+    check_same(ranks, _facts(request, identity, dataset, batch_size))
     workers = request.workers or workers_of_machine(ranks_here())
-    rows = together(
-        ranks, lambda: _rows(request, identity, subjects, dataset, workers) if ranks.rank == 0 else None
-    )
-    contenders = [
-        Contender(
-            subject.name,
-            subject.runner,
-            subject.profile,
-            subject.published,
-            stated["weights_sha256"],
-            subject.assumed,
-            subject.no_figure,
-        )
-        for subject, stated in zip(subjects, identity["models"], strict=True)
-    ]
+
+    def rows_of_first() -> RowFile | None:
+        if ranks.rank != 0:
+            return None
+        return _rows(request, identity, contenders, dataset, batch_size=batch_size, workers=workers)
+
+    rows = together(ranks, rows_of_first)
     scoring = Scoring(
-        batch_size=request.batch_size,
+        batch_size=batch_size,
         workers=workers,
         rows=rows,
         ranks=ranks,
@@ -271,7 +266,24 @@ def _identity(request: EvaluateRequest, subjects: Sequence[ScoredNetwork]) -> di
     }
 
 
-def _facts(request: EvaluateRequest, identity: dict[str, Any], dataset: ImageDataset) -> dict[str, str]:
+def _contenders(subjects: Sequence[ScoredNetwork], identity: dict[str, Any]) -> list[Contender]:
+    return [
+        Contender(
+            subject.name,
+            subject.runner,
+            subject.profile,
+            subject.published,
+            stated["weights_sha256"],
+            subject.assumed,
+            subject.no_figure,
+        )
+        for subject, stated in zip(subjects, identity["models"], strict=True)
+    ]
+
+
+def _facts(
+    request: EvaluateRequest, identity: dict[str, Any], dataset: ImageDataset, batch_size: int
+) -> dict[str, str]:
     """Return what all ranks must have in common, by what it is."""
     models = identity["models"]
 
@@ -287,7 +299,7 @@ def _facts(request: EvaluateRequest, identity: dict[str, Any], dataset: ImageDat
         "versions": f"{of_models('versions')}; Pillow {identity['pillow']}",
         "preprocessing": of_models("preprocess"),
         "images and labels (SHA-256)": dataset.fingerprint(),
-        "options": f"--batch-size {request.batch_size}, --compare-preprocessing "
+        "options": f"--batch-size {batch_size}, --compare-preprocessing "
         f"{request.compare_preprocessing}, --allow-duplicates {request.allow_duplicates}",
     }
 
@@ -302,21 +314,23 @@ def _in_words(stated: Any) -> str:
 def _rows(
     request: EvaluateRequest,
     identity: dict[str, Any],
-    subjects: Sequence[ScoredNetwork],
+    contenders: Sequence[Contender],
     dataset: ImageDataset,
+    *,
+    batch_size: int,
     workers: int,
 ) -> RowFile | None:
     if request.rows is None:
         return None
-    contenders = len(subjects)
+    count = len(contenders)
     if request.compare_preprocessing:
-        contenders = len(variants_of(subjects[0].profile))
+        count = len(variants_of(contenders[0].profile))
     return RowFile(
         request.rows,
         identity,
         dataset,
-        contenders=contenders,
-        batch_size=request.batch_size,
+        contenders=count,
+        batch_size=batch_size,
         resume=request.resume,
         workers=workers,
     )

@@ -13,9 +13,10 @@ import numpy as np
 
 from triport.parity.ranks.rank import RankError, Ranks
 
-from .blocks import Contender, ScoredBlock, block_of
+from .batches import blocks
+from .blocks import Contender, ScoredBlock
 from .dataset import ImageDataset
-from .decoding import DIGEST_BYTES, decoded, workers_of_machine
+from .decoding import DIGEST_BYTES, workers_of_machine
 
 _NOTHING, _FAILED = -1, -2
 
@@ -40,9 +41,9 @@ def blocks_of_all(
     """Yield on every rank the results of all ranks, from image `first` on, in the data set's order."""
     positions = range(first, len(dataset.samples), shape.batch_size)
     groups = ((at, dataset.samples[at : at + shape.batch_size]) for at in positions[ranks.rank :: ranks.size])
-    profiles = list(dict.fromkeys(contender.profile for contender in contenders))
-    batches = decoded(groups, profiles, workers or workers_of_machine())
-    own = (block_of(batch, contenders, len(dataset.class_names)) for batch in batches)
+    own = blocks(
+        contenders, groups, shape.batch_size, len(dataset.class_names), workers or workers_of_machine()
+    )
     if ranks.size == 1:
         yield from own
         return

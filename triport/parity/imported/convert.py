@@ -21,9 +21,9 @@ from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import load, write
 from triport.parity.judge.tolerance import WIDEST
+from triport.parity.onnx_graphs.crashes import Forerunner
 from triport.reference_models.errors import TriportError
 
-from .crashes import Forerunner
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Reference, UnoptimisedRuntime, in_double, notes_on, trial
@@ -95,7 +95,7 @@ def imported(
     with naming(path):
         source = source_of(model, target, name, blocks_of(model.graph))
     progress("comparing with ONNX Runtime")
-    with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner(path) as forerunner:
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner.of_file(path) as forerunner:
         write(Path(folder), source)
         trials, first, notes, feed = proven(path, model, source, Path(folder), target, forerunner)
     return source, replace(_result(path, source, trials, first, notes), feed=feed)

@@ -22,6 +22,11 @@ class ObservedGraph:
     network: Network
     _signature: Signature
 
+    @property
+    def row_count(self) -> int | None:
+        """How many rows the file always takes, None where any number goes."""
+        return self._signature.row_count
+
     def loaded(self) -> Any:
         """Return the onnx.ModelProto."""
         raise NotImplementedError

@@ -18,8 +18,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -69,6 +70,20 @@ class Runner(Protocol):
 
     def versions(self) -> dict[str, str]:
         """Return what computed: versions of the packages, precision flags, environment."""
+        ...
+
+
+@runtime_checkable
+class SharedRunner(Protocol):
+    """A runner that several threads may run at once, where `shareable` says so."""
+
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, and gain by it."""
+        ...
+
+    def shared(self, cores: int) -> AbstractContextManager[None]:
+        """Compute each run of a `with` on so many cores, because other threads run it at the same time."""
         ...
 
 
@@ -134,7 +149,8 @@ def runtime_called(name: str) -> Runtime:
     """
     known = runtimes()
     if name not in known:
-        raise UnknownRuntimeError(f"runtime {name!r} is not known: use {', '.join(known)}")
+        run = [other for other, one in known.items() if one.LOADS != "recorded"]
+        raise UnknownRuntimeError(f"runtime {name!r} is not known: use {', '.join(run)}")
     return known[name]
 
 

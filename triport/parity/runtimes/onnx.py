@@ -6,7 +6,12 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+<<<<<<< HEAD
 from contextlib import redirect_stdout
+=======
+from contextlib import contextmanager
+from functools import partial
+>>>>>>> product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ import numpy as np
 from triport.converters.environment import MissingRuntimeError
 from triport.parity.device import Device, DeviceError, parse_device
 from triport.parity.onnx_graphs import in_order
+from triport.parity.onnx_graphs.crashes import Forerunner, foreign_operators
 from triport.parity.onnx_graphs.float16 import has_float16, rounded_as_said
 from triport.parity.onnx_graphs.observed import ObservedGraph
 from triport.parity.onnx_graphs.quantised import is_quantised
@@ -119,13 +125,24 @@ class OnnxRunner(ObservedGraph):
         self.what = "the ONNX model" if isinstance(model, bytes) else str(model)
         check_precision(precision, where, NAME, PRECISIONS, WHY_NOT, given_file=not isinstance(model, bytes))
         self.notes: tuple[str, ...] = ()
-        halves = self._read_precision(model, precision)
+        proto = _loaded_to_look_at(model)
+        halves = self._read_precision(proto, precision)
         if halves and where.kind == "cpu":
             model, optimize = self._rounded(model), False
+        # a crash on another device is not seen on this one
+        operators = foreign_operators(proto) if proto is not None and where.kind == "cpu" else []
+        self._forerunner = Forerunner(
+            model if isinstance(model, bytes) else Path(model), operators, self.what, optimize=optimize
+        )
         self._model = model if keep_model else None
         self._optimize = optimize
         self._flags = {"graph optimisation": "all" if optimize else "none"}
-        self._session = _session(self._runtime, model, where, optimize, self.what, tf32=precision == "tf32")
+        self._cores_of_a_run: int | None = None
+        # ONNX Runtime keeps a model's bytes as well
+        self._opened = partial(
+            _session, self._runtime, model, where, optimize, self.what, tf32=precision == "tf32"
+        )
+        self._session = self._opened()
         self._flags |= recorded(precision, where)
         if where.kind != "cpu":
             self.notes += said_of_the_cpu(self._session)
@@ -133,9 +150,8 @@ class OnnxRunner(ObservedGraph):
             self._flags["precision_mode"] = "must_keep_origin_dtype"
         self._signature = self._read_signature()
 
-    def _read_precision(self, model: Path | str | bytes, precision: str) -> bool:
+    def _read_precision(self, proto: Any | None, precision: str) -> bool:
         """Return whether the file has float16 in it, or raise PrecisionError if it does not compute so."""
-        proto = _loaded_to_look_at(model)
         if proto is None:
             return False
         halves = has_float16(proto)
@@ -194,6 +210,20 @@ class OnnxRunner(ObservedGraph):
         ]
         return rows.take_outputs(rows.joined(pieces), range(count))
 
+    @property
+    def shareable(self) -> bool:
+        """Whether several threads may run it at once, and gain by it: on a CPU they share its cores."""
+        return parse_device(self.device).kind == "cpu"
+
+    @contextmanager
+    def shared(self, cores: int) -> Iterator[None]:
+        """Compute each run of a `with`, and later ones, on so many cores: a session stays as it was made."""
+        if cores != self._cores_of_a_run:
+            del self._session  # two at a time would hold the weights twice
+            self._session = self._opened(cores=cores)
+            self._cores_of_a_run = cores
+        yield
+
     def loaded(self) -> Any:
         """Return the onnx.ModelProto of a runner that was told to keep it."""
         assert self._model is not None, "made without keep_model"
@@ -242,14 +272,15 @@ class OnnxRunner(ObservedGraph):
         return {"onnxruntime": self._runtime.__version__, **self._flags}
 
     def _run(self, feed: Arrays) -> dict[str, np.ndarray]:
-        names = self._signature.outputs
+        names, given = self._signature.outputs, self._signature.cast(feed)
+        self._forerunner.check_shapes({one.name: given[one.name] for one in self._session.get_inputs()})
         try:
-            found = self._session.run(list(names.values()), self._signature.cast(feed))
+            found = self._session.run(list(names.values()), given)
         except Exception as error:  # ONNX Runtime's own classes derive from Exception alone
-            given = {name: array.shape for name, array in feed.items()}
-            if not self.takes(given):
-                raise OnnxFileError(f"{self.what}: {self._signature.refusal_of(given)}") from error
-            shapes = ", ".join(map(str, given.values()))
+            shapes_given = {name: array.shape for name, array in feed.items()}
+            if not self.takes(shapes_given):
+                raise OnnxFileError(f"{self.what}: {self._signature.refusal_of(shapes_given)}") from error
+            shapes = ", ".join(map(str, shapes_given.values()))
             raise OnnxFileError(
                 f"{self.what}: ONNX Runtime failed on input {shapes}: {_first_line(error)}"
             ) from error
@@ -275,8 +306,16 @@ def _loaded_to_look_at(model: Path | str | bytes) -> Any | None:
 
 
 def _session(
-    runtime: Any, model: Path | str | bytes, device: Device, optimize: bool, what: str, *, tf32: bool = False
+    runtime: Any,
+    model: Path | str | bytes,
+    device: Device,
+    optimize: bool,
+    what: str,
+    *,
+    tf32: bool = False,
+    cores: int | None = None,
 ) -> Any:
+    """Return a session; a run of it computes on all cores, or on so many."""
     provider, options, package = _PROVIDERS[device.kind]
     if provider not in runtime.get_available_providers():
         raise DeviceError(
@@ -293,6 +332,8 @@ def _session(
     settings.log_severity_level = 3  # its warnings are about its own graph passes
     levels = runtime.GraphOptimizationLevel
     settings.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    if cores is not None:
+        settings.intra_op_num_threads = cores
     # threads that spin while they wait starve whatever else computes, decoders above all
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if device.kind != "cpu":

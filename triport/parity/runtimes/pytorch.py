@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import util
 from typing import Any, Literal
 
@@ -19,7 +19,11 @@ from triport.parity.device import parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
 from triport.parity.kernels.cudnn import WITHOUT_CUDNN, recurrent_layers, without_cudnn
 from triport.parity.kernels.inexact import inexact, reversed_sums
+<<<<<<< HEAD
 from triport.parity.kernels.resize_places import moved_places
+=======
+from triport.parity.kernels.on_cores import on_cores
+>>>>>>> product
 from triport.parity.kernels.serial_sums import serial_sums
 from triport.parity.layers.pairs import under_their_names
 from triport.parity.precision import FULL, check_precision
@@ -168,6 +172,15 @@ class PyTorchRunner:
         if self._where.kind == "cpu":
             self._in_memory = "channels last"
             self._net = self._net.to(memory_format=self._torch.channels_last)
+
+    @property
+    def shareable(self) -> bool:
+        """Whether threads may run it at once: our definitions keep nothing of a call, a user's may."""
+        return self._in_memory == "channels last"
+
+    def shared(self, cores: int) -> AbstractContextManager[None]:
+        """Compute each run of a `with` on so many cores."""
+        return on_cores(self._torch, cores)
 
     def run(self, feed: Arrays, order: Order = "contiguous") -> dict[str, np.ndarray]:
         """Return the outputs by name.

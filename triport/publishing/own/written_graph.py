@@ -128,5 +128,5 @@ def _check(path: Path, output: Path) -> None:
         onnx.checker.check_model(str(output), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise NotPublishableError(
-            f"{path}: is not valid: {short(str(error).splitlines()[0], 300)}. Nothing was written"
+            f"{path}: is not valid: {short(str(error).splitlines()[0].rstrip('.'), 300)}. Nothing was written"
         ) from None
