@@ -61,6 +61,13 @@ class Difference:
     max_abs: float | None = None
     values: int | None = None
 
+    @property
+    def values_in_words(self) -> str:
+        """How many values differ, and that none does where only the bits of equal ones do."""
+        if self.values == 0:
+            return "no value differs, but bits do: 0 and -0, or other bits of a NaN"
+        return counted(self.values or 0, "value differs", "values differ")
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints of it."""
         return {

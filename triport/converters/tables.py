@@ -222,7 +222,7 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         values = ""
         if one.values is not None:
             largest = "NaN or Inf on one side" if one.max_abs is None else f"at most {one.max_abs:.6g}"
-            values = f": {counted(one.values, 'value differs', 'values differ')}, {largest}"
+            values = f": {one.values_in_words}{f', {largest}' if one.values else ''}"
         sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
