@@ -45,12 +45,29 @@ PARTS = {
         },
         "merge_and_unload",
     ),
+    "PEFT's trained copy of a layer": (
+        {
+            "fc.original_module.weight": torch.ones(10, HALVES),
+            "fc.original_module.bias": torch.ones(10),
+            "fc.modules_to_save.default.weight": torch.ones(10, HALVES),
+            "fc.modules_to_save.default.bias": torch.ones(10),
+        },
+        "merge_and_unload",
+    ),
 }
 
 SMALL = torch.ones(10, HALVES, dtype=torch.int8)
 QUANTISED: dict[str, tuple[dict[str, Any], str]] = {
     "torchao's safetensors": ({"fc.weight:_qdata": SMALL, "fc.weight:_scale": torch.ones(10, 1)}, "torchao"),
     "torchao's flat names": ({"fc.weight_qdata": SMALL, "fc.weight_scale": torch.ones(10, 1)}, "torchao"),
+    "torchao's second version": (
+        {"fc._weight_qdata": SMALL, "fc._weight_scale": torch.ones(10, 1)},
+        "torchao",
+    ),
+    "ONNX Runtime's quantisation": (
+        {"fc.weight_quantized": SMALL, "fc.weight_scale": torch.ones(10), "fc.weight_zero_point": SMALL[0]},
+        "ONNX Runtime",
+    ),
     "GPTQ": ({"fc.qweight": SMALL, "fc.qzeros": SMALL, "fc.scales": torch.ones(2, 10)}, "GPTQ"),
     "bitsandbytes": ({"fc.weight": SMALL, "fc.SCB": torch.ones(10)}, "bitsandbytes"),
     "compressed-tensors": ({"fc.weight_packed": SMALL, "fc.weight_scale": torch.ones(10)}, "compres"),

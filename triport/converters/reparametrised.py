@@ -49,6 +49,7 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
             (r"(^|\.)SCB$|(^|\.)weight\.(absmax|quant_map|quant_state\.\w+)$", "bitsandbytes"),
             (r"(^|\.)_?weight[:_.]_?qdata$", "torchao"),
             (r"(^|\.)weight_packed$", "compressed-tensors"),
+            (r"(^|\.)weight_(quantized|zero_point)$", "ONNX Runtime's quantisation"),
             (r"(^|\.)_packed_params(\.\w+)*$|(^|\.)zero_point$", "torch.ao.quantization"),
         )
     ),

@@ -250,6 +250,9 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         things = counted(len(done.images), "thing")
         yield f"{weights}; preprocessing differs: {things} that the files state otherwise"
         yield listed(done.images)
-    elif not done.graphs:
+    if done.classes:
+        yield f"{weights}; the order of the classes differs: {counted(len(done.classes), 'class', 'classes')}"
+        yield listed(done.classes)
+    elif not (done.graphs or done.images):
         where = "" if done.whole else ", in what was compared"
         yield f"Equal, bit for bit{where}." if done.equal else f"{weights}."
