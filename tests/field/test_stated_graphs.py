@@ -7,6 +7,7 @@ import pytest
 
 from tests.converters.checkpoints import dialect_of, write_random
 from triport.converters.onnx_export.from_torch import FROM_TORCH
+from triport.parity.imagenet.subject import SubjectError, open_subject
 from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
@@ -173,3 +174,22 @@ def test_an_onnx_file_without_a_graph(tmp_path, run_cli):
     done = run_cli("convert", tmp_path / "weights.onnx", "--to", "pytorch", "-o", tmp_path / "out.pth")
     assert done.exit_code == 0, done.stderr
     assert "bit-equal; the graph was not compared" in done.stdout
+
+
+@pytest.mark.field(
+    case="an ONNX file with a model's parameters and another graph, scored",
+    source="found by an adversary: the file gives 0 %, and evaluate --runtime pytorch gave the model's 100 %",
+    outcome="Refused where the model would run in its place; of the file no published figure is its own.",
+)
+def test_another_graph_is_not_scored_as_the_model(tmp_path, exported):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
+    with_softmax(model)
+    onnx.save(model, tmp_path / "a.onnx")
+    options = {"profile": "res2net_digits.triport", "model": "res2net_digits.triport"}
+    with pytest.raises(SubjectError, match=r"its graph is not res2net_digits's.*give --runtime onnx"):
+        open_subject(tmp_path / "a.onnx", runtime="pytorch", **options)
+    subject = open_subject(tmp_path / "a.onnx", **options)
+    assert subject.published is None and "its graph is not res2net_digits's, in 1 place" in subject.no_figure
+    onnx.save(exported, tmp_path / "right.onnx")
+    assert open_subject(tmp_path / "right.onnx", **options).published is not None

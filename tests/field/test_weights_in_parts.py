@@ -45,12 +45,29 @@ PARTS = {
         },
         "merge_and_unload",
     ),
+    "PEFT's trained copy of a layer": (
+        {
+            "fc.original_module.weight": torch.ones(10, HALVES),
+            "fc.original_module.bias": torch.ones(10),
+            "fc.modules_to_save.default.weight": torch.ones(10, HALVES),
+            "fc.modules_to_save.default.bias": torch.ones(10),
+        },
+        "merge_and_unload",
+    ),
 }
 
 SMALL = torch.ones(10, HALVES, dtype=torch.int8)
 QUANTISED: dict[str, tuple[dict[str, Any], str]] = {
     "torchao's safetensors": ({"fc.weight:_qdata": SMALL, "fc.weight:_scale": torch.ones(10, 1)}, "torchao"),
     "torchao's flat names": ({"fc.weight_qdata": SMALL, "fc.weight_scale": torch.ones(10, 1)}, "torchao"),
+    "torchao's second version": (
+        {"fc._weight_qdata": SMALL, "fc._weight_scale": torch.ones(10, 1)},
+        "torchao",
+    ),
+    "ONNX Runtime's quantisation": (
+        {"fc.weight_quantized": SMALL, "fc.weight_scale": torch.ones(10), "fc.weight_zero_point": SMALL[0]},
+        "ONNX Runtime",
+    ),
     "GPTQ": ({"fc.qweight": SMALL, "fc.qzeros": SMALL, "fc.scales": torch.ones(2, 10)}, "GPTQ"),
     "bitsandbytes": ({"fc.weight": SMALL, "fc.SCB": torch.ones(10)}, "bitsandbytes"),
     "compressed-tensors": ({"fc.weight_packed": SMALL, "fc.weight_scale": torch.ones(10)}, "compres"),
@@ -120,3 +137,40 @@ def test_counters_of_operations(tmp_path: Path, run_cli: Any) -> None:
         state[f"{module}total_params"] = torch.zeros(1, dtype=torch.float64)
     torch.save(state, tmp_path / "counted.pth")
     assert "thop" in assert_delivers(run_cli, tmp_path / "counted.pth")
+
+
+@pytest.mark.field(
+    case="a folder of accelerate: weights, an optimizer's state and no config.json",
+    source="huggingface/accelerate: save_model and save_state of 1.15, saved and tried",
+    outcome="The one file of weights is read; with a second model or further weights it is asked or said.",
+)
+def test_folders_of_accelerate(tmp_path: Path, run_cli: Any) -> None:
+    folder = tmp_path / "run" / "step_10"
+    folder.mkdir(parents=True)
+    torch.save(state_dict(), folder / "pytorch_model.bin")
+    torch.save({"state": {}, "param_groups": []}, folder / "optimizer.bin")
+    output = tmp_path / "out.safetensors"
+    done = run_cli("convert", folder, "--to", "pytorch", "-o", output)
+    assert done.exit_code == 0 and "was taken" not in done.output
+    torch.save(state_dict(), folder / "pytorch_model_1.bin")
+    two = run_cli("convert", folder, "--to", "pytorch", "-o", output)
+    assert two.exit_code == 2 and "pytorch_model_1.bin" in two.stderr and "give one of them" in two.stderr
+    outer = run_cli("inspect", tmp_path / "run")
+    assert outer.exit_code == 2 and "It has step_10/: give one of them" in outer.stderr
+    (folder / "pytorch_model_1.bin").rename(folder / "averaged.pth")
+    assert run_cli("inspect", folder).exit_code == 2
+    (folder / "config.json").write_text("{}")
+    hub = run_cli("convert", folder, "--to", "pytorch", "-o", output)
+    assert hub.exit_code == 0, hub.output
+    assert "files pytorch_model.bin was taken, and not averaged.pth" in " ".join(hub.output.split())
+
+
+@pytest.mark.field(
+    case="parameters that FSDP or fairscale have flattened into one tensor",
+    source="facebookresearch/fairscale (flat_param_0), pytorch/pytorch#158519",
+    outcome="The error says what they are and how to save the full state dict.",
+)
+@pytest.mark.parametrize("name", ["flat_param_0", "_fsdp_wrapped_module.flat_param_12", "_flat_param"])
+def test_flattened_parameters(tmp_path: Path, run_cli: Any, name: str) -> None:
+    torch.save({name: torch.ones(100), "fc.bias": torch.ones(10)}, tmp_path / "x.pth")
+    assert_refused(run_cli, tmp_path / "x.pth", "FSDP", "full state dict")

@@ -251,3 +251,34 @@ def test_a_backbone_loads_without_the_head(tmp_path: Path) -> None:
         )
         done = convert(source, request)
         assert any(words in line for line in lines_of(done))
+
+
+@pytest.mark.field(
+    case="two files of which one has 0 where the other has -0",
+    source="asked of every sentence, which input makes it false: '0 values differ, by up to 0'",
+    outcome="Not equal, and the sentence says that bits differ and no value does.",
+)
+def test_bits_differ_and_values_do_not(tmp_path: Path, run_cli: Any) -> None:
+    bias = torch.zeros_like(state_dict()["fc.bias"])
+    files = [
+        saved(tmp_path / f"{name}.pth", state_dict(fc__bias=one)) for name, one in (("a", bias), ("b", -bias))
+    ]
+    done = run_cli("inspect", *files)
+    assert done.exit_code == 1
+    assert "no value differs, but bits do: 0 and -0" in done.stdout
+
+
+@pytest.mark.field(
+    case="parity A B C of which B is equal to A, and C is not",
+    source="asked of every sentence, which input makes it false: 'NOT equal: B beside A is off by 5.2e-07'",
+    outcome="What is not equal is named first, and what is within tolerance is called that.",
+)
+def test_what_is_not_equal_is_named_first(tmp_path: Path, run_cli: Any) -> None:
+    names = ("a", "b", "c")
+    files = [saved(tmp_path / f"{name}.pth", state_dict()) for name in names[:2]]
+    files.append(saved(tmp_path / "c.pth", state_dict(fc__weight=state_dict()[HEAD] * 1.2)))
+    done = run_cli("parity", *files, "--runtimes", "pytorch")
+    assert done.exit_code == 1
+    verdict = done.stdout.splitlines()[-1]
+    assert verdict.startswith("NOT equal: c.pth beside a.pth is off by ")
+    assert "; within tolerance: b.pth beside a.pth is off by 0.0e+00" in verdict

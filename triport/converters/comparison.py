@@ -26,6 +26,7 @@ from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import ANOTHER_NAME, GRAPH_CONSTANT, candidates
 from triport.converters.names import COUNTER_LEAF
 from triport.converters.stated_images import stated_otherwise
+from triport.converters.statements.config_file import labels_beside
 from triport.reference_models.errors import TriportError, counted
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -61,6 +62,13 @@ class Difference:
     max_abs: float | None = None
     values: int | None = None
 
+    @property
+    def values_in_words(self) -> str:
+        """How many values differ, and that none does where only the bits of equal ones do."""
+        if self.values == 0:
+            return "no value differs, but bits do: 0 and -0, or other bits of a NaN"
+        return counted(self.values or 0, "value differs", "values differ")
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints of it."""
         return {
@@ -78,7 +86,8 @@ class FilesComparison:
     """Two checkpoints side by side; `model` is the one by whose canonical names they were compared.
 
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
-    `images` says what both state of how images are prepared, and do not state alike;
+    `images` says what both state of how images are prepared, and do not state alike, `classes` which
+    classes the config.json beside each has at another output;
     `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
     all that both hold was compared: not so where an ONNX file has branches, loops or functions, or where the
     graphs of two ONNX files are not compared, nor where a file has more than the tensors of its network.
@@ -95,6 +104,7 @@ class FilesComparison:
     notes: tuple[str, ...] = ()
     whole: bool = True
     images: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -109,8 +119,8 @@ class FilesComparison:
 
     @property
     def equal(self) -> bool:
-        """Whether the weights are equal, and graphs and preprocessing as far as both files state them."""
-        return self.weights_equal and not self.graphs and not self.images
+        """Whether the weights are equal, and the graphs and what both files state of images and classes."""
+        return self.weights_equal and not (self.graphs or self.images or self.classes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `inspect A B --json` prints."""
@@ -124,6 +134,7 @@ class FilesComparison:
             "graphs_equal": not self.graphs if self.graphs_compared else None,
             "graph_differences": list(self.graphs),
             "preprocessing_differences": list(self.images),
+            "class_name_differences": list(self.classes),
             "tensors_compared": self.tensors,
             "differences": [difference.to_dict() for difference in self.differences],
             "not_compared": list(self.not_compared),
@@ -184,7 +195,17 @@ def compared(sides: SideBySide) -> FilesComparison:
         and not left_out
         and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
         tuple(stated_otherwise(sides.left, sides.right, fits)),
+        tuple(_classes(sides)),
     )
+
+
+def _classes(sides: SideBySide) -> Iterator[str]:
+    """Yield the classes that the config.json beside each file has at another output; other words are none."""
+    left, right = (labels_beside(one.path) for one in (sides.left, sides.right))
+    for place, name in enumerate(left):
+        if name in right and right.index(name) != place and left.index(name) == place:
+            there = f"{right.index(name)} beside {sides.right.path}"
+            yield f"{short(name)} is output {place} beside {sides.left.path}, {there}"
 
 
 def _notes(sides: SideBySide) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from triport.converters.model_folders import weights_in
+from triport.converters.model_folders import other_weights_in, weights_in
 
 MANIFEST = "triport.json"
 # it says of itself what the others cannot: which model's graph it is, and how images are prepared
@@ -24,3 +24,10 @@ def model_file(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
     if os.path.isdir(path):  # noqa: PTH112 a folder of a stranger's is only looked at
         return weights_in(path) or path
     return path
+
+
+def other_files(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a hub's folder's files of weights that `model_file` does not take."""
+    if is_published(path) or weights_in(path) is None:
+        return []
+    return other_weights_in(path)

@@ -32,6 +32,12 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "LoRA adds a product of two small matrices to a weight",
         "peft's model.merge_and_unload()",
     ),
+    (
+        re.compile(r"(^|\.)modules_to_save\.\w+\.\w+$"),
+        "PEFT keeps a trained copy of a layer (modules_to_save) beside what the layer was before "
+        "(original_module), and the network uses the copy",
+        "peft's model.merge_and_unload()",
+    ),
     *(
         (
             re.compile(pattern),
@@ -41,8 +47,9 @@ _KINDS: tuple[tuple[re.Pattern[str], str, str], ...] = (
         for pattern, whose in (
             (r"(^|\.)qweight$", "GPTQ or AWQ"),
             (r"(^|\.)SCB$|(^|\.)weight\.(absmax|quant_map|quant_state\.\w+)$", "bitsandbytes"),
-            (r"(^|\.)weight[:_.]_?qdata$", "torchao"),
+            (r"(^|\.)_?weight[:_.]_?qdata$", "torchao"),
             (r"(^|\.)weight_packed$", "compressed-tensors"),
+            (r"(^|\.)weight_(quantized|zero_point)$", "ONNX Runtime's quantisation"),
             (r"(^|\.)_packed_params(\.\w+)*$|(^|\.)zero_point$", "torch.ao.quantization"),
         )
     ),

@@ -222,7 +222,7 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         values = ""
         if one.values is not None:
             largest = "NaN or Inf on one side" if one.max_abs is None else f"at most {one.max_abs:.6g}"
-            values = f": {counted(one.values, 'value differs', 'values differ')}, {largest}"
+            values = f": {one.values_in_words}{f', {largest}' if one.values else ''}"
         sides = f"{one.first or 'nothing'} against {one.second or 'nothing'}"
         yield f"  {one.kind:<8} {short(one.name)}  {sides if one.kind != 'value' else one.first}{values}"
     if done.not_compared:
@@ -250,6 +250,9 @@ def comparison_lines(done: FilesComparison) -> Iterator[str]:
         things = counted(len(done.images), "thing")
         yield f"{weights}; preprocessing differs: {things} that the files state otherwise"
         yield listed(done.images)
-    elif not done.graphs:
+    if done.classes:
+        yield f"{weights}; the order of the classes differs: {counted(len(done.classes), 'class', 'classes')}"
+        yield listed(done.classes)
+    elif not (done.graphs or done.images):
         where = "" if done.whole else ", in what was compared"
         yield f"Equal, bit for bit{where}." if done.equal else f"{weights}."

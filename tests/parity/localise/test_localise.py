@@ -247,7 +247,7 @@ def test_files_that_differ_by_less_than_the_logits_show_are_not_called_equal(
     found = run_cli("parity", checkpoint, other, "--runtimes", "pytorch", "--html", page)
     assert found.exit_code == 1
     assert found.stdout.splitlines()[-1].startswith(
-        "NOT equal: the files differ, by less than the logits show"
+        "NOT equal: the files differ, and the logits are within tolerance"
     )
     assert "NOT equal: the files differ" in page.read_text()
 

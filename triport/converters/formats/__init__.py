@@ -18,6 +18,7 @@ import functools
 import importlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -39,7 +40,7 @@ from triport.converters.formats.tensors import (
     same_payload,
     short,
 )
-from triport.converters.published import model_file
+from triport.converters.published import model_file, other_files
 
 __all__ = [
     "FLOATS",
@@ -105,7 +106,7 @@ def open_checkpoint(path: str | os.PathLike[str], selection: Selection = WHOLE_F
         FormatError: there is no such file, or it is empty, damaged, unsafe or of no known format, or has
             not what the selection names.
     """
-    path = model_file(path)
+    given, path = path, model_file(path)
     if os.path.isdir(path):  # noqa: PTH112 a folder of a stranger's is only looked at
         raise FormatError(f"{os.fspath(path)}: {archives.folder(path)}")
     source = SourceFile(path)
@@ -126,7 +127,10 @@ def open_checkpoint(path: str | os.PathLike[str], selection: Selection = WHOLE_F
         raise FormatError(f"{source.path}: {what}")
     checkpoint = selected(_opened(matching[0], source, selection.key), selection)
     source.check_unchanged()
-    return checkpoint
+    passed_over = other_files(given)
+    if not passed_over:
+        return checkpoint
+    return replace(checkpoint, notes=(*checkpoint.notes, archives.choice(Path(path).name, passed_over)))
 
 
 def _opened(module: ModuleType, source: SourceFile, key: str | None) -> Checkpoint:

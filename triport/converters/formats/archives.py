@@ -96,12 +96,26 @@ def folder(path: str | os.PathLike[str]) -> str:
     if "latest" in names and any(name.startswith("global_step") for name in names):
         return "is a folder of a DeepSpeed checkpoint. Make one file of it with the zero_to_fp32.py inside"
     found = [name for name in names if name.lower().endswith(_WEIGHTS)]
+    found = found or [f"{name}{os.sep}" for name in names if _has_weights(Path(path) / name)]
     if found:
         return f"is a directory; expected a checkpoint file. It has {_some(found)}: give one of them"
     return (
         "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside "
         "the weights"
     )
+
+
+def choice(taken: str, others: Collection[str]) -> str:
+    """Return which of a folder's files of weights was taken, for a note."""
+    return f"of the folder's files {short(taken, 60)} was taken, and not {_some(others)}"
+
+
+def _has_weights(folder: Path) -> bool:
+    """Return whether a folder has a file that is called as weights are."""
+    try:
+        return any(entry.name.lower().endswith(_WEIGHTS) for entry in os.scandir(folder))
+    except OSError:  # also what is no folder
+        return False
 
 
 def _some(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from triport.reference_models.spec import ModelSpec
 from .fit import Fit
 
 _A_PART = re.compile(r"[-_](\d{1,6})[-_]of[-_](\d{1,6})(?=[.\w]*$)")  # model-00001-of-00002.safetensors
+_FLAT = re.compile(r"(^|\.)_?flat_param(_\d+)?$")  # of PyTorch's FSDP, and of fairscale's
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 
 
@@ -47,7 +48,7 @@ def notes_below(checkpoint: Checkpoint) -> str:
 
 
 def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
-    flat = [name for name in checkpoint.tensors if name.rpartition(".")[2] in ("_flat_param", "flat_param")]
+    flat = [name for name in checkpoint.tensors if _FLAT.search(name)]
     if flat:
         return (
             f"{checkpoint.path}: {what}: '{short(flat[0])}' is FSDP's, with the parameters of many layers "

@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from triport.converters.formats import Checkpoint
+from triport.converters.formats import Checkpoint, FormatError, short
 from triport.converters.formats.beside import COUNT, stated_beside
 from triport.converters.statements.statement import Statement, statements_in, undecided_in
 
 NAME = "config.json"
+NO_NAME = re.compile(r"(LABEL_)?\d+")  # what transformers calls outputs that nobody has named
 _MAX_BYTES = 1 << 20
 _WEIGHTS = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".onnx", ".tar")
 # what hubs call the file that a config.json is of
@@ -46,16 +47,39 @@ def config_beside(file: str | Path, name: str = NAME) -> dict[str, Any]:
 def labels_beside(file: str | Path) -> tuple[str, ...]:
     """Return what the config.json beside a file calls the outputs, in order; empty where it does not.
 
-    transformers writes id2label, timm label_names.
+    transformers writes id2label and label2id, timm label_names.
+
+    Raises:
+        FormatError: two of them say something else, or id2label does not number the outputs from 0.
     """
     config = config_beside(file)
-    names = config.get("label_names")
-    by_number = config.get("id2label")
-    if isinstance(by_number, dict) and set(by_number) == {str(number) for number in range(len(by_number))}:
-        names = [by_number[str(number)] for number in range(len(by_number))]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return ()
-    return tuple(names)
+    found = {}
+    if isinstance(config.get("label_names"), list):
+        found["label_names"] = config["label_names"]
+    for key in ("id2label", "label2id"):
+        table = config.get(key)
+        if isinstance(table, dict) and table:
+            numbered = table if key == "id2label" else {str(value): name for name, value in table.items()}
+            if set(numbered) == {str(number) for number in range(len(table))}:
+                found[key] = [numbered[str(number)] for number in range(len(table))]
+            elif key == "id2label":  # label2id has a class less where two are called alike
+                raise FormatError(
+                    f"{Path(file).with_name(NAME)}: id2label does not number its {len(table)} classes "
+                    f"from 0 to {len(table) - 1}: which output is called what is not known"
+                )
+    named = {key: tuple(names) for key, names in found.items() if all(isinstance(one, str) for one in names)}
+    if len(set(named.values())) > 1:
+        raise FormatError(
+            f"{Path(file).with_name(NAME)}: {' and '.join(named)} name the outputs otherwise: "
+            + "; ".join(f"{key} {', '.join(map(short, names[:3]))}, ..." for key, names in named.items())
+        )
+    return next(iter(named.values()), ())
+
+
+def labels_of(file: str | Path, outputs: int) -> tuple[str, ...]:
+    """Return what the config.json beside a file calls so many outputs; empty where it does not."""
+    labels = labels_beside(file)
+    return labels if len(labels) == outputs and not all(map(NO_NAME.fullmatch, labels)) else ()
 
 
 def publishers(config: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from triport.converters.names import head_weight
-from triport.converters.statements.config_file import config_beside
+from triport.converters.statements.config_file import labels_beside
 from triport.converters.statements.preparation import Preparation, preparation_of
 from triport.reference_models.errors import counted
 from triport.reference_models.spec import Preprocess
@@ -58,7 +58,7 @@ def profile(preprocess: Preprocess) -> str:
 
 def classes_finding(sides: Sides, changed: list[ChangedTensor]) -> Finding:
     """Say whether output i is one class in both files: by the last layer's rows, and the names beside it."""
-    names = [_class_names(config_beside(one.path)) for one in (sides.tensors.left, sides.tensors.right)]
+    names = [labels_beside(one.path) for one in (sides.tensors.left, sides.tensors.right)]
     moved = [one for one in changed if one.aspect == "classes"]
     if moved:
         return Finding("classes", False, sentence_of(moved, len(sides.tensors.mine)), tuple(map(str, moved)))
@@ -82,13 +82,3 @@ def _worded(preprocess: Preprocess) -> dict[str, str]:
 
 def _value(value: Any) -> str:
     return "/".join(f"{one:.6g}" for one in value) if isinstance(value, tuple | list) else str(value)
-
-
-def _class_names(config: dict[str, Any]) -> list[str]:
-    names = config.get("label_names")
-    if isinstance(names, list):
-        return [str(name) for name in names]
-    by_index = config.get("id2label")
-    if isinstance(by_index, dict) and all(str(key).isdecimal() for key in by_index):
-        return [str(by_index[key]) for key in sorted(by_index, key=lambda key: int(key))]
-    return []

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from triport.converters.convert import SHIPPED, check_finite, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
+from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
 from triport.converters.mindir.asked import is_mindir
@@ -37,7 +38,7 @@ from triport.parity.candidates import with_file
 from triport.parity.runtimes import Runner, runtime_called
 from triport.parity.runtimes.mindspore import MindSporeRunner
 from triport.parity.runtimes.pytorch import PyTorchRunner
-from triport.reference_models.errors import TriportError, listed
+from triport.reference_models.errors import TriportError, counted, listed
 from triport.reference_models.spec import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -160,9 +161,10 @@ def open_subject(what: Any, **options: Any) -> ScoredNetwork:
             raise
         return _of_onnx(checkpoint, asked)
     check_finite(checkpoint, found)
-    figure = published_figure(checkpoint, found, asked.model)
-    prepared = profile_for(checkpoint, found.spec, figure.weights, asked.model, asked.profile)
     runtime_name = asked.runtime or checkpoint.runtime
+    figure = _figure_of_graph(checkpoint, found, runtime_name)
+    figure = figure or published_figure(checkpoint, found, asked.model)
+    prepared = profile_for(checkpoint, found.spec, figure.weights, asked.model, asked.profile)
     asked.progress(f"loading {found.spec.name} in {runtime_name}")
     return ScoredNetwork(
         found.spec.name,
@@ -303,6 +305,25 @@ def _folded(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
         prepared.by if prepared.known == "assumed" else None,
         no_figure="its BatchNorm is folded, so it cannot be the published file",
     )
+
+
+def _figure_of_graph(checkpoint: Checkpoint, found: Fit, runtime: str) -> Figure | None:
+    """Return why no published figure is that of a file whose graph is not its model's; None where it is.
+
+    Raises:
+        SubjectError: what the runtime would run is the model, which computes something else than the file.
+    """
+    graph = graph_verdict(checkpoint, found.spec, found.names)
+    if graph is None or not graph.differences:
+        return None
+    count = counted(len(graph.differences), "place")
+    another = f"its graph is not {found.spec.name}'s, in {count}: {graph.differences[0]}"
+    if runtime_called(runtime).LOADS != "onnx":
+        raise SubjectError(
+            f"{checkpoint.path}: {another}. {found.spec.name} in {runtime} would be another function: give "
+            f"--runtime onnx or openvino, which run the file"
+        )
+    return Figure(None, "stated", another)
 
 
 def published_figure(checkpoint: Checkpoint, found: Fit, name: str | None) -> Figure:

@@ -19,7 +19,8 @@ def largest_value(array: np.ndarray) -> float:
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return max|a - b|; NaN where either has one."""
-    return float(np.abs(numbers(a) - numbers(b)).max(initial=0.0))
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN
+        return float(np.abs(numbers(a) - numbers(b)).max(initial=0.0))
 
 
 def relative(apart: float, largest: float) -> float:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from triport.converters.comparison import Difference, compare_files
-from triport.reference_models.errors import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,5 @@ def sentence(difference: Difference) -> str:
     if difference.kind != "value":
         return f"{difference.name}: {difference.kind} {difference.first} and {difference.second}"
     far = "NaN or Inf on one side" if difference.max_abs is None else f"by up to {difference.max_abs:.3g}"
-    return (
-        f"{difference.name}: {counted(difference.values or 0, 'value differs', 'values differ')}, {far} "
-        f"({difference.first})"
-    )
+    far = f", {far}" if difference.values else ""
+    return f"{difference.name}: {difference.values_in_words}{far} ({difference.first})"

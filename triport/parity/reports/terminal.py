@@ -274,13 +274,14 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
     their weights or graphs are not the same, whether that is seen in what they compute or not.
     """
     failed = [report for report in reports if not report.passed]
-    apart = "; ".join(_apart(pair) for report in reports for pair in report.pairs if pair.of_files)
+    of_files = [pair for report in reports for pair in report.pairs if pair.of_files]
+    apart = "; ".join(map(_apart, of_files))
     subjects = len({(report.model, report.weights) for report in reports})
     if not failed:
         pairs = sum(len(report.pairs) for report in reports)
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
-            return f"NOT equal: the files differ, by less than the logits show: {apart} ({shown})"
+            return f"NOT equal: the files differ, and the logits are within tolerance: {apart} ({shown})"
         made = len({report.model for report in reports if report.weights.startswith("random seed")})
         kinds = [(subjects - made, "file" if apart else "model"), (made, "model")]
         counts = [counted(count, kind) for count, kind in kinds if count]
@@ -307,7 +308,9 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
             worst.append(f"{report.model}{at} ({', '.join(names)})")
     unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
     parts = [f"{unequal} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
-    return f"NOT equal: {'; '.join([*filter(None, [apart]), *parts])}"
+    off = [_apart(pair) for pair in of_files if not pair.passed]
+    within = [_apart(pair) for pair in of_files if pair.passed]
+    return f"NOT equal: {'; '.join([*off, *parts, *(f'within tolerance: {one}' for one in within)])}"
 
 
 def _apart(pair: Pair) -> str:

@@ -18,7 +18,7 @@ from triport.reference_models.spec import ModelSpec, UnknownModelError, get_mode
 from .candidates import compared_with
 from .files import what_of
 from .measured import contradiction
-from .origin import CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
+from .origin import CLASSES_BESIDE, CLASSES_GIVEN, classes_stated_by, figures_of_publisher, read_classes
 from .texts import preprocess_of
 
 
@@ -52,7 +52,7 @@ def _model_problems(spec: ModelSpec, values: Mapping[str, Any]) -> Iterator[str]
         yield "two classes have one name"
     weights = next((one for one in spec.weights if one.name == values["weights"]), None)
     stated = values["classes_stated_by"]
-    if stated != CLASSES_GIVEN:
+    if stated not in (CLASSES_GIVEN, CLASSES_BESIDE):
         if stated != classes_stated_by(False, values["num_classes"], weights):
             yield f"its classes' names are {as_stated(stated)}, which nothing shows"
         if tuple(classes) != read_classes(None, values["num_classes"]):

@@ -125,12 +125,15 @@ def figures_of_publisher(spec: ModelSpec, weights: Weights | None) -> Iterator[d
 
 
 CLASSES_GIVEN = "named by whoever published this folder"
+CLASSES_BESIDE = "those of the config.json beside the source"
 
 
-def classes_stated_by(given: bool, num_classes: int, weights: Weights | None) -> str:
+def classes_stated_by(given: bool, num_classes: int, weights: Weights | None, *, beside: bool = False) -> str:
     """Return where the classes' names are from, in words: a card's sentence ends with it."""
     if given:
         return CLASSES_GIVEN
+    if beside:
+        return CLASSES_BESIDE
     if num_classes != 1000:
         return "their numbers, because nobody names them"
     return (
@@ -138,37 +141,48 @@ def classes_stated_by(given: bool, num_classes: int, weights: Weights | None) ->
     )
 
 
-def read_classes(path: Path | None, num_classes: int) -> tuple[str, ...]:
+def read_classes(path: Path | None, num_classes: int, beside: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return a name for each output, every one different.
 
     Args:
-        path: a file with one name a line; None takes ImageNet's for 1,000 classes, numbers otherwise.
+        path: a file with one name a line; None takes `beside`, ImageNet's for 1,000 classes, numbers.
         num_classes: outputs of the weights.
+        beside: what a config.json beside the weights calls the outputs; empty where nothing does.
 
     Raises:
-        OriginError: the file cannot be read, or has another number of names.
+        OriginError: the file cannot be read, has another number of names or others than `beside`, or a name
+            cannot be printed.
     """
+    where = f"--classes {path}" if path is not None else "the config.json beside the source"
     if path is not None:
         try:
             names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, UnicodeDecodeError) as error:
             raise OriginError(f"--classes {path}: cannot be read: {error}") from None
-        unprintable = next((name for name in names if not name.isprintable() or len(name) > 900), None)
-        if unprintable is not None:
-            raise OriginError(
-                f"--classes {path}: {short(unprintable)} is no name of a class that can be printed"
-            )
         if len(names) != num_classes or not all(names):
             raise OriginError(
                 f"--classes {path}: has {sum(map(bool, names))} names, the weights have "
                 f"{num_classes} outputs; expected one name a line"
             )
+        place = next(
+            (place for place, pair in enumerate(zip(names, beside, strict=False)) if pair[0] != pair[1]), None
+        )
+        if place is not None:
+            raise OriginError(
+                f"--classes {path}: calls output {place} {short(names[place])}, and the config.json beside "
+                f"the source {short(beside[place])}. Mend the one that is wrong, or publish without that file"
+            )
+    elif beside:
+        names = list(beside)
     elif num_classes == 1000:
         from triport.parity.imagenet.classes import class_names
 
         names = list(class_names())
     else:
         names = [str(index) for index in range(num_classes)]
+    unprintable = next((name for name in names if not name.isprintable() or len(name) > 900), None)
+    if unprintable is not None:
+        raise OriginError(f"{where}: {short(unprintable)} is no name of a class that can be printed")
     # a label must tell its class: ImageNet has two cranes
     counts = Counter(names)
     return tuple(f"{name} ({index})" if counts[name] > 1 else name for index, name in enumerate(names))

@@ -18,6 +18,7 @@ from triport.converters.names import get_dialect, reference_dialect
 from triport.converters.provenance import FOLDED_KEY, source_dialect
 from triport.converters.published import MODEL_FILE
 from triport.converters.request import ConvertRequest
+from triport.converters.statements.config_file import labels_of
 from triport.converters.statements.preparation import Preparation
 from triport.converters.versions.installed import installed_versions
 from triport.publishing import manifest
@@ -80,7 +81,7 @@ def publish(
     origin = origin_of(checkpoint, found, sha256, model)
     known = {
         **_of_triport(),
-        **_of_model(found, origin, classes),
+        **_of_model(found, origin, classes, labels_of(checkpoint.path, found.num_classes)),
         "license": license,
         "date": date,
         "preprocess": {**asdict(origin.preprocess), "stated_by": origin.stated_by},
@@ -130,7 +131,9 @@ def _of_triport() -> dict[str, Any]:
     return {"schema": manifest.SCHEMA, "triport": __version__, "versions": installed_versions()}
 
 
-def _of_model(found: Fit, origin: WeightsOrigin, classes: Path | None) -> dict[str, Any]:
+def _of_model(
+    found: Fit, origin: WeightsOrigin, classes: Path | None, beside: tuple[str, ...]
+) -> dict[str, Any]:
     """Return what the manifest says of the model and its classes, and which published weights these are."""
     spec = found.spec
     return {
@@ -140,8 +143,10 @@ def _of_model(found: Fit, origin: WeightsOrigin, classes: Path | None) -> dict[s
         "timm": spec.timm_name,
         "same_weights_as": [{"model": o.model, "why": o.why} for o in spec.same_weights_as],
         "num_classes": found.num_classes,
-        "classes": list(read_classes(classes, found.num_classes)),
-        "classes_stated_by": classes_stated_by(classes is not None, found.num_classes, origin.weights),
+        "classes": list(read_classes(classes, found.num_classes, beside)),
+        "classes_stated_by": classes_stated_by(
+            classes is not None, found.num_classes, origin.weights, beside=bool(beside)
+        ),
     }
 
 
@@ -239,7 +244,7 @@ def _notes(values: Mapping[str, Any], classes: Path | None) -> Iterator[str]:
             f"no accuracy is claimed: {f'{where} ' if known else ''}measure with `evaluate --json` and give "
             "--accuracy"
         )
-    if classes is None and values["num_classes"] != 1000:
+    if classes is None and values["classes_stated_by"].startswith("their numbers"):
         yield "the classes are called by their numbers; --classes FILE names them"
     if values["classes_stated_by"].startswith("assumed"):
         yield f"the classes' names are {values['classes_stated_by']}; --classes FILE names them"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from triport.converters.statements.config_file import NO_NAME
 from triport.parity.imagenet.classes import BACKGROUND, NUM_CLASSES, class_names, is_wnid, wnid_indices
 from triport.reference_models.errors import counted, listed
 
@@ -46,7 +48,10 @@ def map_of_folders(
     """
     folders = sorted(folders)
     if classes is not None:
-        return _listed_map(root, folders, num_classes, classes)
+        found = _listed_map(root, folders, num_classes, classes)
+        other = sorted(found.class_names) == sorted(stated) and found.class_names != tuple(stated)
+        note = f"{classes} has the outputs in another order than the config.json beside the weights"
+        return replace(found, notes=(*found.notes, note)) if other else found
     of_ilsvrc = num_classes in (NUM_CLASSES, NUM_CLASSES + 1)
     is_stated = len(stated) == len(set(stated)) == num_classes and set(folders) <= set(stated)
     # of another head, WordNet ids are the classes that its own list has
@@ -61,6 +66,13 @@ def map_of_folders(
         return ClassMap(indices, tuple(stated), (note,))
     if of_ilsvrc:
         return _numbered_map(root, folders, num_classes)
+    if len(stated) == num_classes and not all(map(NO_NAME.fullmatch, stated)):
+        unknown = [printable(name) for name in folders if name not in stated]
+        raise DatasetError(
+            f"{root}: {len(unknown)} of {len(folders)} folders are no outputs of the model, which the "
+            f"config.json beside the weights calls {_some(list(stated))}. Call the folders so, or list "
+            f"their names in the order of the outputs in a file for --classes\n{listed(unknown)}"
+        )
     return _own_map(root, folders, num_classes)
 
 
@@ -123,14 +135,32 @@ def _listed_map(root: Path, folders: list[str], num_classes: int, classes: Path)
 def _listed_names(classes: Path) -> list[str]:
     """Return the names in a list of lines or in JSON's form."""
     lines = [line.strip() for line in lines_of(classes, "a list of classes") if line.strip()]
-    if lines and lines[0].startswith("["):
+    if lines and lines[0].startswith(("[", "{")):
+        kind = "list" if lines[0].startswith("[") else "table"
         try:
-            names = json.loads("".join(lines))
+            found = json.loads("".join(lines))
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{classes}: begins as a JSON list and is none ({error})") from None
+            raise DatasetError(f"{classes}: begins as a JSON {kind} and is none ({error})") from None
+        names = _in_order(found) if isinstance(found, dict) else found
+        if names is None:
+            raise DatasetError(
+                f"{classes}: expected a table of all classes and the numbers of their outputs, from 0 on"
+            )
         if all(isinstance(name, str) for name in names):
             return names
     return lines
+
+
+def _in_order(table: dict[str, Any]) -> list[str] | None:
+    """Return the names of a class_to_idx or id2label, by output; None where it is neither."""
+    numbers = [str(number) for number in range(len(table))]
+    if sorted(table) == sorted(numbers):
+        return [table[number] for number in numbers]
+    if all(type(number) is int for number in table.values()) and sorted(table.values()) == list(
+        range(len(table))
+    ):
+        return sorted(table, key=table.__getitem__)
+    return None
 
 
 def _numbered_map(root: Path, folders: list[str], num_classes: int) -> ClassMap:

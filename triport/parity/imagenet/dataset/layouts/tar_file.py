@@ -48,7 +48,7 @@ def read(data: Path, request: LayoutRequest) -> ImageDataset:
         found = labelled(data, [files[name] for name in names], request.labels, request.num_classes, NAME)
         return replace(found, notes=(*found.notes, *notes))
     check_one_root(data, names)
-    classes = map_of_folders(data, set(folders), request.num_classes, request.classes)
+    classes = map_of_folders(data, set(folders), request.num_classes, request.classes, request.stated)
     samples = [
         Sample(files[name], classes.indices[folder]) for name, folder in zip(names, folders, strict=True)
     ]
