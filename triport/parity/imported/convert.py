@@ -20,9 +20,11 @@ from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import load, write
-from triport.parity.judge.tolerance import WIDEST
+from triport.parity.judge.tolerance import FLOAT32, WIDEST
 from triport.reference_models.errors import TriportError
 
+from .by_modules import proven_by_modules
+from .by_nodes import furthest_node
 from .crashes import Forerunner
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
@@ -192,14 +194,34 @@ def _tried(
         one, _ = trial(network, target, runtime, feed, exact, references_of(path), graphs)
         if not one.passed:
             one = proven_by_steps(one, path, network, target, feed, exact)
-        if not one.passed and not exact.is_source:
-            same = in_double(feed, runtime.run(feed), exact, graphs)
-            one = one if same is None else proven_by_exact_steps(one, network, target, feed, exact, same)
+        if not one.passed:
+            one = _proven_by_parts(one, path, network, target, feed, exact, runtime, graphs)
     except Exception as error:
         shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
         why = f"the source does not run: {shortened(str(error))}"
         return SourceTrial(shown, float("inf"), "runtime", False, why)
     return one
+
+
+def _proven_by_parts(
+    verdict: SourceTrial,
+    path: Path,
+    network: Any,
+    target: Target,
+    feed: dict[str, np.ndarray],
+    exact: InDouble,
+    runtime: UnoptimisedRuntime,
+    graphs: list[Reference],
+) -> SourceTrial:
+    """Return the verdict of runs that are given float64's values at roundings, or at modules."""
+    if exact.arithmetic is not FLOAT32:
+        return verdict
+    same = in_double(feed, runtime.run(feed), exact, graphs, lambda: furthest_node(path, feed))
+    if same is None:
+        return verdict
+    if not exact.is_source and same.node is None:
+        verdict = proven_by_exact_steps(verdict, network, target, feed, exact, same)
+    return verdict if verdict.passed else proven_by_modules(verdict, network, target, feed, exact, same)
 
 
 def _once(graph: Reference) -> Reference:

@@ -47,6 +47,11 @@ class InDouble:
             return None
 
     @property
+    def network(self) -> Any:
+        """The torch.nn.Module in float64, which has been asked before."""
+        return self._network
+
+    @property
     def is_source(self) -> bool:
         """Whether it is the source itself that runs in float64."""
         return self._source.target == "pytorch"

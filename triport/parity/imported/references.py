@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ def graph_in_double(path: Path) -> tuple[Reference, ...]:
     a number in the source, as float32 gives it, or is computed there: so the graph is run in both ways.
     """
     return tuple(_Reference(path, is_double=True, computes_numbers=each) for each in (True, False))
+
+
+def values_in_double(path: Path) -> Callable[[dict[str, np.ndarray], list[str]], list[np.ndarray] | None]:
+    """Return who tells values within the graph in float64: onnx's reference implementation."""
+    return _Reference(path, is_double=True)
 
 
 class _WrittenOut:
@@ -118,8 +124,10 @@ class _Reference:
     def __init__(self, path: Path, is_double: bool = False, computes_numbers: bool = True) -> None:
         self._path, self._is_double, self._computes_numbers = path, is_double, computes_numbers
 
-    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-        """Return the outputs, or None where it does not run the graph."""
+    def __call__(
+        self, feed: dict[str, np.ndarray], names: list[str] | None = None
+    ) -> list[np.ndarray] | None:
+        """Return the outputs, or the values of these names; None where it does not run the graph."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -131,7 +139,7 @@ class _Reference:
                 feed = _in_double(feed)
             run_scans_forwards(model)
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(names, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]
