@@ -1,4 +1,4 @@
-"""Graphs as ONNX Runtime's optimisers and builders write BERTs and language models: equal to it, or refused."""
+"""Graphs as ONNX Runtime's tools write BERTs and language models: equal to it, or refused."""
 
 import ml_dtypes
 import numpy as np
@@ -136,8 +136,8 @@ CASES = {
     "groups with a window": (
         QKV,
         "float y, float keys, float values",
-        f"""y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2, do_rotary = 1, rotary_interleaved = 1,
-            local_window_size = 2, scale = 0.5> (q, k, v, , , last4, four, cos, sin)""",
+        f"""y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2, do_rotary = 1,
+            rotary_interleaved = 1, local_window_size = 2, scale = 0.5> (q, k, v, , , last4, four, cos, sin)""",
     ),
     "groups after others": (
         PAST,
@@ -191,7 +191,8 @@ CASES = {
         "int64[2, 3] i",
         "float y",
         """y = com.microsoft.GatherBlockQuantized
-            <gather_axis = 0, quantize_axis = 1, block_size = 16, bits = 4> (rows, i, row_steps, row_zeros)""",
+            <gather_axis = 0, quantize_axis = 1, block_size = 16, bits = 4>
+            (rows, i, row_steps, row_zeros)""",
     ),
     "rows in bytes around eight": (
         "int64[2, 3] i",
