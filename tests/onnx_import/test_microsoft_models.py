@@ -137,7 +137,8 @@ CASES = {
         QKV,
         "float y, float keys, float values",
         f"""y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2, do_rotary = 1,
-            rotary_interleaved = 1, local_window_size = 2, scale = 0.5> (q, k, v, , , last4, four, cos, sin)""",
+            rotary_interleaved = 1, local_window_size = 2, scale = 0.5>
+            (q, k, v, , , last4, four, cos, sin)""",
     ),
     "groups after others": (
         PAST,
