@@ -37,6 +37,8 @@ from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
 from .runs import run
 from .steered import proven_by_exact_steps, proven_by_steps
+from .zeros import NOTE as CONSTANT
+from .zeros import are_constant, proven_with_numbers
 
 
 def convert_to_source(
@@ -91,6 +93,23 @@ def imported(
         TriportError: the file is no ONNX graph, a node of it has no translation, the framework is not
             installed, or nothing can be compared.
     """
+    source, done, are_same = _compared(path, target, name, progress)
+    if done.is_equal and are_same:
+        progress("comparing with other weights in the place of zeros")
+        done = proven_with_numbers(path, source, done, lambda other: _again(other, target, name))
+    return source, done
+
+
+def _again(path: Path, target: Target, name: str) -> tuple[Source, ImportedSource]:
+    """Return the source of a graph and how it compares; where its outputs are the same too, that is noted."""
+    source, done, are_same = _compared(path, target, name, lambda step: None)
+    return source, replace(done, notes=(*done.notes, CONSTANT)) if are_same else done
+
+
+def _compared(
+    path: Path, target: Target, name: str, progress: Callable[[str], None]
+) -> tuple[Source, ImportedSource, bool]:
+    """Return the source of a graph, how it compares, and whether its outputs are the same for all inputs."""
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
@@ -99,8 +118,8 @@ def imported(
     progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner(path) as forerunner:
         write(Path(folder), source)
-        trials, first, notes, feed = proven(path, model, source, Path(folder), target, forerunner)
-    return source, replace(_result(path, source, trials, first, notes), feed=feed)
+        trials, first, notes, feed, are_same = proven(path, model, source, Path(folder), target, forerunner)
+    return source, replace(_result(path, source, trials, first, notes), feed=feed), are_same
 
 
 def check_folder(output: Path, name: str) -> None:
@@ -134,10 +153,11 @@ def _result(
 
 def proven(
     path: Path, model: Any, source: Source, folder: Path, target: Target, forerunner: Forerunner
-) -> tuple[list[SourceTrial], str, list[str], dict[str, np.ndarray]]:
+) -> tuple[list[SourceTrial], str, list[str], dict[str, np.ndarray], bool]:
     """Return how source and graph compare, the first node that parts, what should be known, and the inputs.
 
-    The inputs are those on which the two part, or else the first ones; `forerunner` tries each before.
+    The inputs are those on which the two part, or else the first ones; `forerunner` tries each before. Last
+    comes whether the outputs are the same for all of them.
 
     Raises:
         TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
@@ -154,7 +174,7 @@ def proven(
         raise
     except Exception as error:  # a fault of ours, as a wrong result is one
         why = f"the source does not build: {shortened(str(error))}"
-        return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}
+        return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}, False
 
     def runs(feed: dict[str, np.ndarray]) -> bool:
         try:
@@ -177,7 +197,8 @@ def proven(
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
-    return trials, first, notes, failed if failed is not None else feeds[0]
+    are_same = bool(feeds[0]) and are_constant([runtime.run(feed) for feed in feeds])
+    return trials, first, notes, failed if failed is not None else feeds[0], are_same
 
 
 def _tried(
