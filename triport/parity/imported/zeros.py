@@ -1,4 +1,4 @@
-"""A graph whose outputs are the same whatever goes in, because weights of it are zero: others take their place.
+"""Graphs whose outputs are the same whatever goes in, because weights are zero: others take their place.
 
 The last layer of many a network begins with zeros. Then the outputs are zero, and whatever is before it could
 be wrong and nobody would see. The source of the graph with other numbers is the same text, and can be proven.
