@@ -129,7 +129,7 @@ def test_it_computes_what_onnx_runtime_does(case, target, opset, tmp_path):
     [
         ("conv_relu", {"activation": "Relu", "unknown": 1}),
         ("conv_relu", {"activation": "Softplus"}),
-        ("multi_head", {"num_heads": 2, "unidirectional": 1}),
+        ("multi_head", {"num_heads": 2, "unknown": 1}),
         ("matmul", {"transBatchA": 1}),
     ],
 )

@@ -17,6 +17,7 @@ import numpy as np
 
 from triport.reference_models.errors import TriportError, counted
 
+from .four_bits import widen_four_bits
 from .microsoft import expanded
 from .shapes import ShapesContradictError, inferred
 from .subgraphs import graphs_in
@@ -75,6 +76,7 @@ def model_of(proto: Any, path: Path) -> Any:
     _load_external(proto, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
+    widen_four_bits(proto)
     del proto.graph.value_info[:]
     try:
         with _quiet():

@@ -20,10 +20,12 @@ from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import blocks_of
 from triport.converters.onnx_import.writer import Source, source_of
 from triport.converters.onnx_import.written import load, write
-from triport.parity.judge.tolerance import WIDEST
+from triport.parity.judge.tolerance import FLOAT32, WIDEST
 from triport.parity.onnx_graphs.crashes import Forerunner
 from triport.reference_models.errors import TriportError
 
+from .by_modules import proven_by_modules
+from .by_nodes import furthest_node
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Reference, UnoptimisedRuntime, in_double, notes_on, trial
@@ -35,6 +37,8 @@ from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
 from .runs import run
 from .steered import proven_by_exact_steps, proven_by_steps
+from .zeros import NOTE as CONSTANT
+from .zeros import are_constant, proven_with_numbers
 
 
 def convert_to_source(
@@ -89,6 +93,23 @@ def imported(
         TriportError: the file is no ONNX graph, a node of it has no translation, the framework is not
             installed, or nothing can be compared.
     """
+    source, done, are_same = _compared(path, target, name, progress)
+    if done.is_equal and are_same:
+        progress("comparing with other weights in the place of zeros")
+        done = proven_with_numbers(path, source, done, lambda other: _again(other, target, name))
+    return source, done
+
+
+def _again(path: Path, target: Target, name: str) -> tuple[Source, ImportedSource]:
+    """Return the source of a graph and how it compares; where its outputs are the same too, that is noted."""
+    source, done, are_same = _compared(path, target, name, lambda step: None)
+    return source, replace(done, notes=(*done.notes, CONSTANT)) if are_same else done
+
+
+def _compared(
+    path: Path, target: Target, name: str, progress: Callable[[str], None]
+) -> tuple[Source, ImportedSource, bool]:
+    """Return the source of a graph, how it compares, and whether its outputs are the same for all inputs."""
     progress(f"reading {path.name}")
     model = read_model(path)
     progress("writing source")
@@ -97,8 +118,8 @@ def imported(
     progress("comparing with ONNX Runtime")
     with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner.of_file(path) as forerunner:
         write(Path(folder), source)
-        trials, first, notes, feed = proven(path, model, source, Path(folder), target, forerunner)
-    return source, replace(_result(path, source, trials, first, notes), feed=feed)
+        trials, first, notes, feed, are_same = proven(path, model, source, Path(folder), target, forerunner)
+    return source, replace(_result(path, source, trials, first, notes), feed=feed), are_same
 
 
 def check_folder(output: Path, name: str) -> None:
@@ -132,10 +153,11 @@ def _result(
 
 def proven(
     path: Path, model: Any, source: Source, folder: Path, target: Target, forerunner: Forerunner
-) -> tuple[list[SourceTrial], str, list[str], dict[str, np.ndarray]]:
+) -> tuple[list[SourceTrial], str, list[str], dict[str, np.ndarray], bool]:
     """Return how source and graph compare, the first node that parts, what should be known, and the inputs.
 
-    The inputs are those on which the two part, or else the first ones; `forerunner` tries each before.
+    The inputs are those on which the two part, or else the first ones; `forerunner` tries each before. Last
+    comes whether the outputs are the same for all of them.
 
     Raises:
         TriportError: ONNX Runtime cannot run the graph, so that nothing can be said.
@@ -152,7 +174,7 @@ def proven(
         raise
     except Exception as error:  # a fault of ours, as a wrong result is one
         why = f"the source does not build: {shortened(str(error))}"
-        return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}
+        return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}, False
 
     def runs(feed: dict[str, np.ndarray]) -> bool:
         try:
@@ -175,7 +197,8 @@ def proven(
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
-    return trials, first, notes, failed if failed is not None else feeds[0]
+    are_same = bool(feeds[0]) and are_constant([runtime.run(feed) for feed in feeds])
+    return trials, first, notes, failed if failed is not None else feeds[0], are_same
 
 
 def _tried(
@@ -192,14 +215,34 @@ def _tried(
         one, _ = trial(network, target, runtime, feed, exact, references_of(path), graphs)
         if not one.passed:
             one = proven_by_steps(one, path, network, target, feed, exact)
-        if not one.passed and not exact.is_source:
-            same = in_double(feed, runtime.run(feed), exact, graphs)
-            one = one if same is None else proven_by_exact_steps(one, network, target, feed, exact, same)
+        if not one.passed:
+            one = _proven_by_parts(one, path, network, target, feed, exact, runtime, graphs)
     except Exception as error:
         shown = tuple(f"{name} {list(array.shape)}" for name, array in feed.items())
         why = f"the source does not run: {shortened(str(error))}"
         return SourceTrial(shown, float("inf"), "runtime", False, why)
     return one
+
+
+def _proven_by_parts(
+    verdict: SourceTrial,
+    path: Path,
+    network: Any,
+    target: Target,
+    feed: dict[str, np.ndarray],
+    exact: InDouble,
+    runtime: UnoptimisedRuntime,
+    graphs: list[Reference],
+) -> SourceTrial:
+    """Return the verdict of runs that are given float64's values at roundings, or at modules."""
+    if exact.arithmetic is not FLOAT32:
+        return verdict
+    same = in_double(feed, runtime.run(feed), exact, graphs, lambda: furthest_node(path, feed))
+    if same is None:
+        return verdict
+    if not exact.is_source and same.node is None:
+        verdict = proven_by_exact_steps(verdict, network, target, feed, exact, same)
+    return verdict if verdict.passed else proven_by_modules(verdict, network, target, feed, exact, same)
 
 
 def _once(graph: Reference) -> Reference:

@@ -47,6 +47,11 @@ class InDouble:
             return None
 
     @property
+    def network(self) -> Any:
+        """The torch.nn.Module in float64, which has been asked before."""
+        return self._network
+
+    @property
     def is_source(self) -> bool:
         """Whether it is the source itself that runs in float64."""
         return self._source.target == "pytorch"
@@ -71,7 +76,13 @@ class InDouble:
 
 
 def _with_meant(network: Any) -> Any:
-    """Return a network whose single numbers are those that they stand for, as they are in the graph."""
+    """Return a network whose single numbers are those that they stand for, as they are in the graph.
+
+    An epsilon is what the graph stores for it, also where the source leaves it at PyTorch's own.
+    """
+    for module in network.modules():
+        if isinstance(getattr(module, "eps", None), float):
+            module.eps = float(np.float32(module.eps))
     for tensor in itertools.chain(network.parameters(), network.buffers()):
         if tensor.is_floating_point() and tensor.numel() == 1:
             tensor.data.fill_(meant(tensor.item()))

@@ -33,7 +33,8 @@ def _erf(x: np.ndarray) -> np.ndarray:
 
 
 def _sixth(slope: float) -> float:
-    return 1 / 6 if np.float32(slope) == np.float32(1 / 6) else slope
+    """Return a sixth for what stands for it, such as PaddlePaddle's 0.1666667, as the source takes it."""
+    return 1 / 6 if abs(np.float32(slope) - 1 / 6) < 1e-7 else slope
 
 
 def _of_one_argument() -> list[Any]:

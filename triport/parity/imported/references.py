@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from triport.converters.onnx_import.microsoft import expanded
+from triport.converters.onnx_import.microsoft import DOMAIN, expanded
+from triport.converters.onnx_import.subgraphs import graphs_in
 from triport.parity.judge.difference import difference
 from triport.parity.judge.tolerance import within
 
@@ -25,6 +27,7 @@ def references_of(path: Path) -> tuple[Opinion, ...]:
     """
     return (
         Opinion("ONNX Runtime with Sigmoid written out", written_out(path), proves=True),
+        Opinion("ONNX Runtime without accuracy_level", _Accurate(path), proves=True),
         Opinion("ONNX Runtime in float64", _Other(path, is_double=True), proves=True),
         Opinion("ONNX Runtime with optimisation", _Other(path, is_double=False), proves=True),
         Opinion("onnx's reference implementation", _Reference(path), proves=False),
@@ -44,6 +47,11 @@ def graph_in_double(path: Path) -> tuple[Reference, ...]:
     a number in the source, as float32 gives it, or is computed there: so the graph is run in both ways.
     """
     return tuple(_Reference(path, is_double=True, computes_numbers=each) for each in (True, False))
+
+
+def values_in_double(path: Path) -> Callable[[dict[str, np.ndarray], list[str]], list[np.ndarray] | None]:
+    """Return who tells values within the graph in float64: onnx's reference implementation."""
+    return _Reference(path, is_double=True)
 
 
 class _WrittenOut:
@@ -86,6 +94,33 @@ class _WrittenOut:
             return None
 
 
+class _Accurate:
+    """ONNX Runtime with all the digits of what is multiplied by packed weights.
+
+    `accuracy_level` lets it round that to eight bits, which moves a product by a hundredth.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+        """Return the outputs; None where no node says how accurate it is, or the graph does not run so."""
+        import onnx
+
+        model = onnx.load(self._path)
+        found = False
+        for node in (node for graph in graphs_in(model.graph) for node in graph.node):
+            kept = [each for each in node.attribute if each.name != "accuracy_level"]
+            if node.domain == DOMAIN and len(kept) < len(node.attribute):
+                found = True
+                del node.attribute[:]
+                node.attribute.extend(kept)
+        try:
+            return UnoptimisedRuntime.of(model.SerializeToString()).run(feed) if found else None
+        except Exception:
+            return None
+
+
 class _Other:
     """ONNX Runtime in another way: in float64 where its kernels have it, or with the kernels it fuses."""
 
@@ -118,8 +153,10 @@ class _Reference:
     def __init__(self, path: Path, is_double: bool = False, computes_numbers: bool = True) -> None:
         self._path, self._is_double, self._computes_numbers = path, is_double, computes_numbers
 
-    def __call__(self, feed: dict[str, np.ndarray]) -> list[np.ndarray] | None:
-        """Return the outputs, or None where it does not run the graph."""
+    def __call__(
+        self, feed: dict[str, np.ndarray], names: list[str] | None = None
+    ) -> list[np.ndarray] | None:
+        """Return the outputs, or the values of these names; None where it does not run the graph."""
         import onnx
         from onnx.reference import ReferenceEvaluator
 
@@ -131,7 +168,7 @@ class _Reference:
                 feed = _in_double(feed)
             run_scans_forwards(model)
             with np.errstate(all="ignore"):
-                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(None, feed)
+                found = ReferenceEvaluator(model, new_ops=exact_operators(model)).run(names, feed)
         except Exception:
             return None
         return [np.asarray(each) for each in found]

@@ -17,12 +17,12 @@ UNPROVEN = "nothing"
 class SourceTrial:
     """One comparison: the sizes of the inputs, and how far the source was from ONNX Runtime.
 
-    `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are as near to it
-    as noise, "reference" where ONNX Runtime as it is run is off and another way to run it, named by
+    `judged_by` says what decided: "runtime" where the two are equal, "float64" where both are as near to
+    it as noise, "reference" where ONNX Runtime as it is run is off and another way to run it, named by
     `agreed`, is not, "graph" where the graph itself was run in float64, "steps" where both were given the
-    same values at roundings and logarithms, UNPROVEN where the network's own noise on this input is so wide
-    that a fault would not be seen, or where onnx's reference implementation alone agrees: then nothing is
-    said of it.
+    same values at roundings and logarithms, "modules" where they were at each call of a module, UNPROVEN
+    where the network's own noise on this input is so wide that a fault would not be seen, or where onnx's
+    reference implementation alone agrees: then nothing is said of it.
     """
 
     inputs: tuple[str, ...]

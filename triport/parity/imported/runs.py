@@ -128,10 +128,11 @@ def _run_mindspore(network: Any, arrays: Sequence[np.ndarray], double: bool) -> 
             given.append(mindspore.Tensor(np.ascontiguousarray(array).reshape(array.shape)))
     found = network(*given)
     outputs = found if isinstance(found, tuple | list) else (found,)
-    return [_mindspore_array(each) for each in outputs]
+    return [mindspore_array(each) for each in outputs]
 
 
-def _mindspore_array(tensor: Any) -> np.ndarray:
+def mindspore_array(tensor: Any) -> np.ndarray:
+    """Return a mindspore.Tensor's values; of bfloat16, too."""
     import mindspore
     import ml_dtypes
 

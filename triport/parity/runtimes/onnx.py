@@ -6,12 +6,8 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-<<<<<<< HEAD
-from contextlib import redirect_stdout
-=======
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
->>>>>>> product
 from pathlib import Path
 from typing import Any
 

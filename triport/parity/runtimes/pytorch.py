@@ -19,11 +19,8 @@ from triport.parity.device import parse_device
 from triport.parity.kernels.approximations import Approximation, approximated
 from triport.parity.kernels.cudnn import WITHOUT_CUDNN, recurrent_layers, without_cudnn
 from triport.parity.kernels.inexact import inexact, reversed_sums
-<<<<<<< HEAD
-from triport.parity.kernels.resize_places import moved_places
-=======
 from triport.parity.kernels.on_cores import on_cores
->>>>>>> product
+from triport.parity.kernels.resize_places import moved_places
 from triport.parity.kernels.serial_sums import serial_sums
 from triport.parity.layers.pairs import under_their_names
 from triport.parity.precision import FULL, check_precision

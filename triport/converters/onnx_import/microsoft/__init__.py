@@ -41,7 +41,7 @@ def expanded(proto: Any) -> None:
         prefix += "_"
     count = 0
     tensors = {each.name: each for each in proto.graph.initializer}
-    ranks = _ranks(proto.graph)
+    dims = _dims(proto.graph)
     for graph in graphs_in(proto.graph):
         nodes, added = [], []
         for node in graph.node:
@@ -49,7 +49,7 @@ def expanded(proto: Any) -> None:
             if rule is None:
                 nodes.append(node)
                 continue
-            made = Expansion(node, opset, tensors, f"{prefix}{count}", ranks)
+            made = Expansion(node, opset, tensors, f"{prefix}{count}", dims)
             count += 1
             try:
                 rule(made)
@@ -66,19 +66,21 @@ def expanded(proto: Any) -> None:
         graph.initializer.extend(added)
 
 
-def _ranks(graph: Any) -> dict[str, int]:
-    """Return the ranks that the file states, and those of what only casts inputs.
+def _dims(graph: Any) -> dict[str, tuple[int | None, ...]]:
+    """Return the sizes that the file states, and those of what only casts inputs; None where one is free.
 
     They say what kind of mask one is, and whether heads are apart. A wrong one makes source that is not kept.
     """
     stated = (*graph.value_info, *graph.input)
     given = (value for value in stated if value.type.tensor_type.HasField("shape"))
-    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in given}
-    ranks |= {tensor.name: len(tensor.dims) for tensor in graph.initializer}
+    dims = {
+        value.name: tuple(d.dim_value or None for d in value.type.tensor_type.shape.dim) for value in given
+    }
+    dims |= {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type in ("Cast", "Identity") and node.input[0] in ranks:
-            ranks[node.output[0]] = ranks[node.input[0]]
-    return ranks
+        if node.op_type in ("Cast", "Identity") and node.input[0] in dims:
+            dims[node.output[0]] = dims[node.input[0]]
+    return dims
 
 
 def _is_foreign(node: Any, opset: int) -> bool:

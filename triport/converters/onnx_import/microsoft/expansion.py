@@ -18,10 +18,15 @@ class Expansion:
     """What one node becomes: standard nodes and constants, in the graph's opset."""
 
     def __init__(
-        self, node: Any, opset: int, tensors: dict[str, Any], label: str, ranks: dict[str, int] | None = None
+        self,
+        node: Any,
+        opset: int,
+        tensors: dict[str, Any],
+        label: str,
+        dims: dict[str, tuple[int | None, ...]],
     ) -> None:
-        """Begin; `label` is a prefix that no other name of the file has, `ranks` are of what is given."""
-        self.node, self.opset, self.tensors, self.ranks = node, opset, tensors, ranks or {}
+        """Begin; `label` is a prefix that no other name of the file has, `dims` are sizes that are stated."""
+        self.node, self.opset, self.tensors, self.dims = node, opset, tensors, dims
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
         self._label, self._count = label, 0
@@ -49,6 +54,15 @@ class Expansion:
         if not self.has(index):
             raise NotExpandedError
         return str(self.node.input[index])
+
+    def rank(self, name: str) -> int | None:
+        """Return a value's rank, None where the file does not state it."""
+        return len(self.dims[name]) if name in self.dims else None
+
+    def size(self, index: int, axis: int) -> int | None:
+        """Return how long an input is along an axis, None where the file does not state it."""
+        dims = self.dims.get(self.of(index), ())
+        return dims[axis] if -len(dims) <= axis < len(dims) else None
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Return the shape of an input that is stored in the file."""

@@ -14,7 +14,7 @@ def _layer_norm(made: Expansion) -> None:
     made.check(3)
     if axis != -1:
         raise NotExpandedError
-    made.give(0, _normal(made, made.of(0), made.of(1), made.of(2) if made.has(2) else "", epsilon))
+    made.give(0, normal(made, made.of(0), made.of(1), made.of(2) if made.has(2) else "", epsilon))
 
 
 @rule("SimplifiedLayerNormalization")
@@ -41,11 +41,11 @@ def _skip_layer_norm(made: Expansion) -> None:
     if simplified:
         made.give(0, _rms(made, x, made.of(2), epsilon))
     else:
-        made.give(0, _normal(made, x, made.of(2), made.of(3) if made.has(3) else "", epsilon))
+        made.give(0, normal(made, x, made.of(2), made.of(3) if made.has(3) else "", epsilon))
     made.give(3, x)
 
 
-def _normal(made: Expansion, x: str, scale: str, bias: str, epsilon: float) -> str:
+def normal(made: Expansion, x: str, scale: str, bias: str, epsilon: float) -> str:
     """Return a layer norm over the last axis."""
     if made.opset >= _LAYER_NORM_SINCE:
         return made.put("LayerNormalization", x, scale, *([bias] if bias else []), epsilon=epsilon)

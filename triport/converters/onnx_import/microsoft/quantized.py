@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from .attention import Attending, give_packed, past_of
 from .expansion import Expansion, NotExpandedError, rule
 
 _FLOAT = 1
@@ -84,10 +83,20 @@ def _average(made: Expansion) -> None:
     window = {} if is_global else {name: made.attribute(name, usual) for name, usual in _WINDOW.items()}
     last = made.attribute("channels_last", 0)
     made.check(5)
-    if last:
-        raise NotExpandedError
     given = {name: value for name, value in window.items() if value is not None}
-    _give_rounded(made, made.put(op_type, _wide(made, 0), **given), 3)
+    x = _wide(made, 0)
+    if last and made.rank(made.of(0)) != 4:
+        raise NotExpandedError
+    if last:
+        x = made.put("Transpose", x, perm=[0, 3, 1, 2])
+    y = made.put(op_type, x, **given)
+    _give_rounded(made, made.put("Transpose", y, perm=[0, 2, 3, 1]) if last else y, 3)
+
+
+@rule("QLinearWhere")
+def _choice(made: Expansion) -> None:
+    made.check(9)
+    _give_rounded(made, made.put("Where", made.of(0), _wide(made, 1), _wide(made, 4)), 7)
 
 
 @rule("QLinearConcat")
@@ -135,32 +144,19 @@ def _integer_product(made: Expansion) -> None:
     made.give(0, made.put("Add", y, made.of(6)) if made.has(6) else y)
 
 
-@rule("MatMulNBits")
-def _packed_product(made: Expansion) -> None:
-    """A product with weights of four or eight bits in blocks, which become numbers of float32."""
-    rows, columns = made.attribute("K", 0), made.attribute("N", 0)
-    bits, block = made.attribute("bits", 4), made.attribute("block_size", 0)
-    made.attribute("accuracy_level", 0)
-    if bits not in (4, 8) or made.has(4) or block < 16:
+@rule("QAttention")
+def _attention(made: Expansion) -> None:
+    """Self-attention whose packed product is of eight bits."""
+    heads, masked = made.attribute("num_heads", 0), made.attribute("mask_filter_value", -10000.0)
+    is_causal = bool(made.attribute("unidirectional", 0))
+    made.check(9, 2)
+    width = made.shape(1)[1] // 3
+    if not heads or width % heads:
         raise NotExpandedError
-    made.check(6)
-    blocks = -(-rows // block)
-    weight = _unpacked(made.array(1).reshape(columns, blocks, -1), bits)[..., :block]
-    zero: Any = 2 ** (bits - 1)
-    if made.has(3):
-        stored = made.array(3)
-        if stored.dtype != np.uint8:
-            raise NotExpandedError
-        zero = _unpacked(stored.reshape(columns, -1), bits)[:, :blocks, None]
-    scale = made.array(2).astype(np.float32).reshape(columns, blocks, 1)
-    numbers = ((weight - zero) * scale).reshape(columns, -1)[:, :rows].T
-    y = made.put("MatMul", made.of(0), made.constant(np.ascontiguousarray(numbers, np.float32)))
-    made.give(0, made.put("Add", y, made.of(5)) if made.has(5) else y)
-
-
-def _unpacked(stored: np.ndarray, bits: int) -> np.ndarray:
-    """Return numbers of four bits, the lower half of each byte first, as whole numbers."""
-    if bits == 8:
-        return stored.astype(np.int64)
-    halves = np.stack([stored & 15, stored >> 4], axis=-1)
-    return halves.reshape(*stored.shape[:-1], -1).astype(np.int64)
+    zeros = [made.of(i) if made.has(i) else "" for i in (6, 7)]
+    packed = made.put("MatMulInteger", made.of(0), made.of(1), *zeros)
+    packed = made.put("Mul", made.put("Cast", packed, to=_FLOAT), made.put("Mul", made.of(3), made.of(4)))
+    packed = made.put("Add", packed, made.of(2))
+    scale, mask = made.number((width // heads) ** -0.5), made.of(5) if made.has(5) else ""
+    one = Attending(heads, scale, is_causal, (), mask, masked, past_of(made, 8))
+    give_packed(made, packed, [width] * 3, one)
