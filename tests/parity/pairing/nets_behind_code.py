@@ -83,6 +83,28 @@ def encoded(adds, names=("first", "second", "third")):
     return lambda: net(forward, **blocks, **parts, norm=nn.LayerNorm(6), head=nn.Linear(6, 4))
 
 
+def streams(adds, names=("one", "two", "three", "four")):
+    """As `encoded`, in two streams of two lengths, whose blocks add to the other stream too."""
+
+    def forward(self, x):
+        fine, coarse = self.fine(x), self.coarse(x[:, ::2])
+        for first, second in zip(names[::2], names[1::2], strict=True):
+            at = fine + self.places(fine), coarse + self.places(coarse)
+            fine, coarse = at if adds else (fine, coarse)
+            more = getattr(self, first)(at[0]), getattr(self, second)(at[1])
+            fine = fine + more[0] + more[1].repeat_interleave(2, 1)
+            coarse = coarse + more[1] + more[0][:, ::2]
+        return self.last(self.norm(fine).mean(1) + self.other(coarse).mean(1))
+
+    def made():
+        return net(lambda self, x: self.body(self.norm(x)), body=nn.Linear(6, 6), norm=nn.LayerNorm(6))
+
+    blocks = {name: made() for name in ("three", "two", "one", "four")}
+    parts = {name: nn.Linear(5, 6) for name in ("fine", "coarse")}
+    parts |= {name: nn.LayerNorm(6) for name in ("other", "norm")}
+    return lambda: net(forward, **blocks, **parts, places=nn.Linear(6, 6, bias=False), last=nn.Linear(6, 4))
+
+
 def scaled(added):
     """A block whose result is times a vector, behind which code adds, or does not, a little more."""
 

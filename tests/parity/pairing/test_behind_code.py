@@ -24,6 +24,7 @@ from .nets_behind_code import (
     resized,
     rounded,
     scaled,
+    streams,
     two_sizes,
 )
 from .running import feed_of, give, seeded, sides
@@ -56,6 +57,9 @@ RIGHT = [
     Case("an image resized otherwise", resized("bilinear"), resized("bicubic"), ("2x3x7x7",), same),
 ]
 
+# it has hundreds of wrong maps that fit; below is one
+STREAMS = Case("an encoding in two streams", streams(True), streams(False), ("2x8x5",), same)
+
 
 def run(case, names=None):
     a, b = sides(case)
@@ -66,7 +70,7 @@ def run(case, names=None):
     return substituted(a, b, names, feed_of(a.network))
 
 
-@pytest.mark.parametrize("case", RIGHT, ids=str)
+@pytest.mark.parametrize("case", [*RIGHT, STREAMS], ids=str)
 def test_the_right_map_is_proven(case):
     found = run(case)
     assert found.is_proof
@@ -79,7 +83,7 @@ def test_no_wrong_map_is(case):
         assert not run(case, names).is_proof, wrong
 
 
-@pytest.mark.parametrize("case", RIGHT, ids=str)
+@pytest.mark.parametrize("case", [*RIGHT, STREAMS], ids=str)
 def test_the_pair_has_the_right_map(case):
     a, b = case.a(), case.b()
     found = triport.pair(a, b, inputs=list(case.inputs))
@@ -229,6 +233,13 @@ WRONG = [
         encoded(True),
         encoded(False, ("second", "first", "third")),
         ("2x7x5",),
+        same,
+    ),
+    Case(
+        "blocks of two streams exchanged",
+        streams(True),
+        streams(False, ("two", "one", "three", "four")),
+        ("2x8x5",),
         same,
     ),
     Case("factors exchanged", factors(False), factors(True), ("4x5",), same),

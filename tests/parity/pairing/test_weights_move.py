@@ -7,12 +7,12 @@ import torch
 import triport
 from triport.parity.subjects.random_weights import seeded_parameters
 
-from . import of_adversaries, of_language, of_packings, of_stored
+from . import of_adversaries, of_language, of_packings, of_stacks, of_stored
 
 CASES = [
     case
-    for cases in (of_packings.CASES, of_stored.CASES, of_adversaries.CASES, of_language.CASES)
-    for case in cases
+    for module in (of_packings, of_stacks, of_stored, of_adversaries, of_language)
+    for case in module.CASES
     if case.verdict == "equal" and not case.mindspore and isinstance(case.a(), torch.nn.Module)
 ]
 

@@ -15,6 +15,7 @@ is given has a shape of its own: then none is passed.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,11 +32,13 @@ from .pieces import Key, key_of
 from .recording import Recorded, Recording
 from .returned import Returned, Source
 from .scales import scales, times
-from .several import Sources, made_of_several
+from .several import Needed, Sources, made_of_several
 from .sides import Side
 
 # how many sources in turn are tried of those that code may compute with
 _MOST_SOURCES = 3
+# how many of the gaps before are looked at for what is needed again: branches go on side by side
+_MOST_BRANCHES = 6
 
 _Counterpart = tuple[Source, Mapping[int, int]]
 
@@ -85,9 +88,8 @@ class Gaps:
             if len(row.a) == len(row.b) == 1
             if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
         }
-        # what was needed where code made of several values what a module was given
-        self._near: list[Source] = []
-        self._seen: set[Source] = set()
+        # what was needed where code made of several values what a module was given, the latest first
+        self._several: deque[Needed] = deque(maxlen=_MOST_BRANCHES)
 
     def bridge(self, missed: Sequence[Missed], run: Returned) -> int:
         """Return how many of the modules, the first ones, may be given what their counterparts are.
@@ -124,7 +126,8 @@ class Gaps:
         ways = [self._made_of_one, self._made_of_several]
         # what was made of several values before, as what goes on from block to block, is likely to be again
         found = next(
-            (found for way in ways[:: -1 if self._near else 1] if (found := way(gap, known, sources))), None
+            (found for way in ways[:: -1 if self._several else 1] if (found := way(gap, known, sources))),
+            None,
         )
         if found is None:
             return None
@@ -157,15 +160,10 @@ class Gaps:
         inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
         for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
             first, second, counterparts = self._sources(gap, known, kept)
-            near = [
-                one
-                for one in second.values
-                if isinstance(one, str) or one in self._near or one not in self._seen
-            ]
-            found = made_of_several(first, second, counterparts, near)
+            found = made_of_several(first, second, counterparts, self._several)
             if found is not None:
-                last, self._near = found
-                self._seen |= second.values.keys()
+                last, needed = found
+                self._several.appendleft(needed)
                 return last, 0
         return None
 

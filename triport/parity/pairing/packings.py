@@ -117,6 +117,7 @@ def _choices(sides: Sides, plan: Plan, is_small: bool) -> list[list[Plan]]:
         [
             plan,
             *_dealt(sides, plan, length),
+            *_turned_squares(sides, plan, length),
             *(_finer(sides, plan, length, head) for head in _heads(length, is_small)),
         ]
         for length in sorted(lengths)
@@ -161,6 +162,20 @@ def _finer(sides: Sides, plan: Plan, length: int, head: int) -> Plan:
         }
         cuts.append({**of_side, **{name: cut for name, cut in finer.items() if cut.count > 1}})
     return replace(plan, a=cuts[0], b=cuts[1], what=f"blocks of {length} as blocks of {head}")
+
+
+def _turned_squares(sides: Sides, plan: Plan, length: int) -> Iterator[Plan]:
+    """Yield plans in which one side's square matrices are cut along the other axis: they may be turned."""
+    for place, of_side in ((1, plan.b), (0, plan.a)):
+        cuts = {}
+        for name, (axis, block) in plan.blocks[place].items():
+            shape = squeezed(sides[place][name].shape)
+            if block == length < shape[0] and len(shape) == 2 and shape[0] == shape[1]:
+                cuts[name] = Cut(1 - axis, shape[0] // length)
+        if cuts:
+            what = f"square matrices of the {('first', 'second')[place]} network transposed"
+            made = {**of_side, **cuts}
+            yield replace(plan, b=made, what=what) if place else replace(plan, a=made, what=what)
 
 
 def _dealt(sides: Sides, plan: Plan, length: int) -> Iterator[Plan]:

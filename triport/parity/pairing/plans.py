@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from triport.converters.naming.steps import Reshape
+from triport.converters.naming.step import Step
+from triport.converters.naming.steps import Reshape, Transpose
 
 from .flattening import biases_of
 from .packings import (
@@ -33,44 +34,80 @@ SMALL = 300_000
 
 def first_plan(a: Parameters, b: Parameters) -> Plan:
     """Return the cuts without which the two sides have other shapes; none where they have the same."""
-    views_a, views_b = ({**stacked_views(*both), **_matrices(*both)} for both in ((a, b), (b, a)))
+    views_a, views_b = ({**stacked_views(*both), **_flattened(*both)} for both in ((a, b), (b, a)))
     seen_a, seen_b = viewed(a, views_a), viewed(b, views_b)
     lengths = _lengths(seen_a, seen_b)
     blocks = [
-        _with_biases(side, {**_with_key(side, other), **_blocks_of(side, lengths)})
+        _with_biases(side, other, {**_with_key(side, other), **_blocks_of(side, lengths)})
         for side, other in ((seen_a, seen_b), (seen_b, seen_a))
     ]
     cuts = [_cut(side, of_side) for side, of_side in zip((seen_a, seen_b), blocks, strict=True)]
     return Plan(cuts[0], cuts[1], "shapes", views_a, views_b, blocks=(blocks[0], blocks[1]))
 
 
-def _matrices(parameters: Parameters, others: Parameters) -> Views:
-    """Return views of kernels as matrices, where only the other side has such matrices, and more of them."""
+def _flattened(parameters: Parameters, others: Parameters) -> Views:
+    """Return views of kernels as matrices, and of what is added as vectors, where the other side has these.
+
+    Heads may stand on an axis of their own. Of what is viewed so the other side has more, by itself or
+    packed with others.
+    """
     counts, other = (Counter(key_of(one.shape) for one in side.values()) for side in (parameters, others))
+
+    def is_packed(shape: Sequence[int], axis: int, parts: int) -> bool:
+        """Whether the other side has more of tensors that hold so many of a shape along an axis."""
+        key = key_of((*shape[:axis], parts * shape[axis], *shape[axis + 1 :]))
+        return other[key] > counts[key]
+
     found = {}
     for name, one in parameters.items():
-        shape = one.shape
-        if len(shape) < 3 or other[key_of(shape)] >= counts[key_of(shape)]:
+        own = key_of(one.shape)
+        is_whole = len(own) == 2 and any(
+            is_packed(own, axis, parts) for axis in (0, 1) for parts in (2, 3, 4)
+        )
+        if is_whole or other[own] >= counts[own]:
             continue
-        # heads may stand on an axis of their own, among what is taken or among what is returned
-        for split in (1, 2) if len(shape) == 3 else (1,):
-            flat = (math.prod(shape[:split]), math.prod(shape[split:]))
-            if other[key_of(flat)] > counts[key_of(flat)] and key_of(flat) != key_of(shape):
-                found[name] = (Reshape(shape, flat),)
+        views = [view for view in _flat_views(one) if key_of(view[1]) != own]
+        for parts, (steps, flat, axis) in itertools.product((1, 3, 2), views):
+            if is_packed(flat, axis, parts):
+                found[name] = steps
                 break
     return found
 
 
-def _with_biases(parameters: Parameters, blocks: Blocks) -> dict[str, tuple[int, int]]:
+def _flat_views(one: SideParameter) -> Iterator[tuple[tuple[Step, ...], tuple[int, ...], int]]:
+    """Yield the steps that make a kernel a matrix, or a matrix of no known layer a vector, and its shape.
+
+    Of several axes one is made, whose place comes last.
+    """
+    shape = one.shape
+    if len(shape) == 2 and one.leaf is None:
+        flat: tuple[int, ...] = (math.prod(shape),)
+        yield (Reshape(shape, flat),), flat, 0
+    # heads stand among what is taken or among what is returned, or before both
+    for split in (1, 2) if len(shape) == 3 else (1,) if len(shape) > 3 else ():
+        flat = (math.prod(shape[:split]), math.prod(shape[split:]))
+        yield (Reshape(shape, flat),), flat, 2 - split
+    # ... as may queries, keys and values
+    if len(shape) == 3 or (len(shape) == 4 and one.leaf is None):
+        places = tuple(range(len(shape) - 2))
+        turned = (*shape[:-2], shape[-1], shape[-2])
+        flat = (math.prod(turned[:-1]), turned[-1])
+        yield (Transpose((*places, len(shape) - 1, len(shape) - 2)), Reshape(turned, flat)), flat, 0
+
+
+def _with_biases(parameters: Parameters, others: Parameters, blocks: Blocks) -> dict[str, tuple[int, int]]:
     """Return blocks in which what is added to a packed weight is cut as the weight is.
 
-    The lengths of vectors alone do not say so where one side lacks a bias.
+    The lengths of vectors alone do not say so where one side lacks a bias. Where both have as many of a
+    length, each is the other's whole.
     """
     found = dict(blocks)
+    counts, other = (Counter(squeezed(one.shape) for one in side.values()) for side in (parameters, others))
     for name, (axis, block) in blocks.items():
         shape = squeezed(parameters[name].shape)
         length = shape[axis]
-        if len(shape) > 1 and (not axis or length not in shape[:axis]):
+        is_uneven = counts[length,] != other[length,]
+        if is_uneven and len(shape) > 1 and (not axis or length not in shape[:axis]):
             found |= {bias: (0, block) for bias in biases_of(parameters, name, length) if bias not in blocks}
     return found
 

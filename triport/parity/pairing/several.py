@@ -9,7 +9,7 @@ other's code, and what comes last of all that is needed must be the same.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,11 +103,13 @@ class Sources:
             (one for one in reversed(list(self.values)) if one in kept and not isinstance(one, str)), None
         )
 
-    def needed(self, kept: Sequence[Source]) -> list[Source]:
-        """Return sources that suffice, of which none can be left out."""
-        left, size = list(kept), max(len(kept) // 2, 1)
+    def needed(self, kept: Sequence[Source], sure: Collection[Source] = ()) -> list[Source]:
+        """Return sources that suffice, of which none can be left out but what is sure, which is not tried."""
+        left = sorted(kept, key=lambda one: one not in sure)
+        begin = sum(one in sure for one in kept)
+        size = max((len(left) - begin) // 2, 1)
         while size:
-            start = 0
+            start = begin
             while start < len(left):
                 rest = left[:start] + left[start + size :]
                 if self.suffice(rest):
@@ -126,10 +128,27 @@ class Sources:
         return made is not None and close(wanted, made, self.tolerance)
 
 
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Of which values code makes what a module is given, on either side, and all that the second side has."""
+
+    first: Collection[Source] = ()
+    second: Collection[Source] = ()
+    among: Collection[Source] = ()
+
+    def later(self, second: Sources) -> list[Source]:
+        """Return what is likely to suffice later: the same, vectors, and what came since."""
+        return [
+            one
+            for one in second.values
+            if isinstance(one, str) or one in self.second or one not in self.among
+        ]
+
+
 def made_of_several(
-    first: Sources, second: Sources, counterparts: Mapping[Source, Source], near: Sequence[Source]
-) -> tuple[Source, list[Source]] | None:
-    """Return the last that is needed, as the first side has it, and all that the second side needs.
+    first: Sources, second: Sources, counterparts: Mapping[Source, Source], before: Iterable[Needed]
+) -> tuple[Source, Needed] | None:
+    """Return the last that is needed, as the first side has it, and all that is.
 
     None where it is not shown that code makes what is given of both.
 
@@ -137,13 +156,21 @@ def made_of_several(
         first: of the first side.
         second: of the second side.
         counterparts: of the second side's.
-        near: those that are likely to suffice.
+        before: what was needed where code made something of several values before, the latest first.
     """
-    kept = next((one for one in (list(near), list(second.values)) if second.suffice(one)), None)
-    if kept is None:
+    starts = [*((one, one.later(second)) for one in before), (None, list(second.values))]
+    near, kept = next((one for one in starts if second.suffice(one[1])), (None, []))
+    if not kept:
         return None
+
+    def trimmed(side: Sources, some: Sequence[Source]) -> list[Source]:
+        if near is None:
+            return side.trimmed(some)
+        # what was needed before, and is not any more, does no more than what is not needed in any case
+        return side.trimmed(side.needed(some, near.first if side is first else near.second))
+
     # what is not needed is in the way only where it could have the place of what is
-    for least in (Sources.trimmed, Sources.needed):
+    for least in (trimmed, Sources.needed):
         ours = least(second, kept)
         theirs = list(dict.fromkeys(counterparts[one] for one in ours))
         if not first.suffice(theirs):
@@ -161,7 +188,7 @@ def made_of_several(
             return None
         # these keep what `_are_apart` kept, so that no run has left anything of it
         if second.are_exchangeable(ours) and first.are_exchangeable(theirs):
-            return last, ours
+            return last, Needed(theirs, ours, {*second.values})
     return None
 
 

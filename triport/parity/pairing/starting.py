@@ -54,13 +54,20 @@ def _told(first: Matching, apart: float, more: list[Plan]) -> tuple[Matching, Se
     plain = first.plan
     if _same(first, apart):
         return _matched(first)
-    steered = _steered(first, apart)
+    parting = _steered(first)
+    steered = _nearer(parting, apart)
     best = _matched(first if steered is None else steered[0])
     are_same = steered is not None and _same(*steered)
     turned = list(turned_plans(a.parameters, b.parameters, plain))
     is_cut = steered is not None and _parts_what_is_cut(steered[0], [*more, *turned])
     if (are_same or _is_settled(*best)) and not is_cut:
         return best
+    if parting is not None and not are_same:
+        # outputs are not nearer if a dense layer behind what parts is given height before width, or the like
+        sides = a.parameters, b.parameters
+        settled, _ = _tried(parting[0], 0.0, flattened_plans(*sides, plain, first.feed, is_small(*sides)))
+        if settled is not None:
+            return settled
     other = _otherwise(first, apart, more, are_same)
     if other is not None and _says_more(other, best):
         return other
@@ -136,7 +143,7 @@ def _otherwise(
         return None if even_images is None else _matched(even_images)
     best = Matching(*first.sides, plan, first.feed, first.progress)
     apart = best.start()
-    steered = None if _same(best, apart) else _steered(best, apart)
+    steered = None if _same(best, apart) else _nearer(_steered(best), apart)
     return _matched(best if steered is None else steered[0])
 
 
@@ -172,6 +179,7 @@ def _tried(first: Matching, apart: float, plans: Iterable[Plan]) -> tuple[tuple[
     for plan in plans:
         first.progress(f"comparing outputs, {plan.what}")
         matching = Matching(*first.sides, plan, first.feed, first.progress)
+        matching.parting = first.parting
         if max(map(len, matching.pieces)) > _MOST_PIECES:
             continue
         found = matching.starts_apart(first.gain)
@@ -204,8 +212,8 @@ def _of_even_images(first: Matching, apart: float) -> Matching | None:
     return found if SAME_OUTPUTS[found.is_double] < found.start() < apart else None
 
 
-def _steered(plain: Matching, apart: float) -> tuple[Matching, float] | None:
-    """Return a matching in which what parts is steered, and how far outputs are apart, if they are nearer."""
+def _steered(plain: Matching) -> tuple[Matching, float] | None:
+    """Return a matching in which what parts is steered, and how far outputs are apart, if anything is."""
     plain.progress("finding what parts")
     plain.give_common()
     sides = steered_sides(*plain.sides, plain.feed)
@@ -213,5 +221,9 @@ def _steered(plain: Matching, apart: float) -> tuple[Matching, float] | None:
         return None
     matching = Matching(*sides.sides, plain.plan, plain.feed, plain.progress)
     matching.parting = sides.names
-    steered = matching.start()
-    return (matching, steered) if steered * _WORTH_CUTTING < apart else None
+    return matching, matching.start()
+
+
+def _nearer(steered: tuple[Matching, float] | None, apart: float) -> tuple[Matching, float] | None:
+    """Return a steered matching if its outputs are nearer than those without."""
+    return steered if steered is not None and steered[1] * _WORTH_CUTTING < apart else None
