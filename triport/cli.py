@@ -1,8 +1,8 @@
 """The command line's one place: it finds the commands, and says every error in one message.
 
-Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input; 3 a bug of triport; 130
-after Ctrl-C. Bad input and bugs have one message on stderr. Nothing but click is imported before a command
-needs it.
+Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input, or a fault of
+triport's own, with one message on stderr; 130 after Ctrl-C. Nothing but click is imported before a
+command needs it.
 """
 
 from __future__ import annotations
@@ -56,12 +56,6 @@ class BadInput(click.ClickException):
                 f"{text[:_LONGEST_MESSAGE]}... and {counted(len(text) - _LONGEST_MESSAGE, 'character')} more"
             )
         return text
-
-
-class OwnFault(BadInput):
-    """An error that no input should be able to cause, which a script can tell from the user's own."""
-
-    exit_code = 3
 
 
 @cache
@@ -132,7 +126,7 @@ class Commands(click.Group):
                 raise BadInput(f"{where}{error.strerror}") from error
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
-            raise OwnFault(_own_fault(error)) from error
+            raise BadInput(_own_fault(error)) from error
 
 
 def _own_fault(error: Exception) -> str:

@@ -311,7 +311,7 @@ def test_inspect_is_strict_when_asked(kind, code, tmp_path, run_cli):
 @pytest.mark.field(
     case="a fault of triport's own",
     source="a KeyError in a converter was called a fault of the user's layer",
-    outcome="Said to be a bug of triport with its place, exit code 3; the traceback with --debug.",
+    outcome="Said to be a bug of triport with its place, exit code 2; the traceback with --debug.",
 )
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_own_fault_says_so(debug, run_cli, monkeypatch):
@@ -320,7 +320,7 @@ def test_an_own_fault_says_so(debug, run_cli, monkeypatch):
 
     monkeypatch.setattr("triport.reference_models.tables.summary", fails)
     result = run_cli(*(["--debug"] if debug else []), "models", "--json", "-")
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     assert "this is a bug of triport, not a fault of your input: KeyError: 'conv1'" in result.stderr
     assert "--debug" in result.stderr
     assert ("Traceback" in result.stderr) is debug
