@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from tests.field.digits_weights import HEAD, assert_delivers, assert_refused, state_dict
+from tests.field.digits_weights import HEAD, assert_delivers, assert_refused, digits, state_dict
 from triport.converters.convert import SHIPPED
+from triport.converters.statements.tables_in_text import names_in
 
 torch = importlib.import_module("torch")
 
@@ -194,3 +198,46 @@ def test_one_channel(tmp_path: Path, run_cli: Any) -> None:
     torch.save(state_dict(), tmp_path / "x.pth")
     (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": stated}))
     assert_refused(run_cli, tmp_path / "x.pth", "of 1 channels")
+
+
+@pytest.mark.field(
+    case="class names in the metadata of an ONNX or .safetensors file, more or fewer than it has outputs",
+    source="found by an adversary; ultralytics/ultralytics writes names, others classes or id2label",
+    outcome="Exit 2 with the count; as many as there are outputs are no matter.",
+)
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("names", "{0: 'a', 1: 'b', 2: 'c'}"),
+        ("classes", '["a", "b"]'),
+        ("id2label", json.dumps({str(number): "a" for number in range(11)})),
+        ("names", None),
+        ("classes", None),
+    ],
+)
+def test_names_of_other_classes(tmp_path: Path, run_cli: Any, key: str, names: str | None) -> None:
+    text = names or str({number: f"class {number}" for number in range(10)})
+    save_file(
+        {name: np.array(array) for name, array in digits().items()}, tmp_path / "x.safetensors", {key: text}
+    )
+    done = run_cli("inspect", tmp_path / "x.safetensors", "--strict")
+    if names is None:
+        assert done.exit_code == 0, done.output
+    else:
+        count = len(names_in(names))
+        assert done.exit_code == 1
+        assert f"metadata {key}" in done.output and f"says '{count}', its head has 10 classes" in done.output
+
+
+@pytest.mark.field(
+    case="a file of one rank of MindSpore's parallel training, with a slice of a tensor",
+    source="mindspore: semi_auto_parallel saves rank_0/NET-1_100.ckpt; it was called another network",
+    outcome="Refused, and it is said what the path says and how whole tensors are made.",
+)
+def test_a_slice_of_one_rank(tmp_path: Path, run_cli: Any) -> None:
+    path = tmp_path / "rank_0" / "net-1_100.ckpt"
+    path.parent.mkdir()
+    weights = {name: np.array(array) for name, array in digits().items()}
+    save_file(weights | {HEAD: weights[HEAD][:, :128].copy()}, path, {"format": "ms"})
+    message = assert_refused(run_cli, path, "one rank of a parallel training", "transform_checkpoints")
+    assert "fc.weight: shape (10, 128), expected (10, 256)" in message

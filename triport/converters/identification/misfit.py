@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from .fit import Fit
 
 _A_PART = re.compile(r"[-_](\d{1,6})[-_]of[-_](\d{1,6})(?=[.\w]*$)")  # model-00001-of-00002.safetensors
 _FLAT = re.compile(r"(^|\.)_?flat_param(_\d+)?$")  # of PyTorch's FSDP, and of fairscale's
+_OF_A_RANK = re.compile(r"(^|[/_-])rank_?\d+([/_.-])")  # as MindSpore's parallel training calls its folders
 _CLOSE = 0.5  # share of a model's names that a file must have to be called a damaged one of it
 
 
@@ -37,6 +39,11 @@ def misfit(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"checkpoint. Give the index of its parts (*.index.json), or their folder"
         )
     problem = _called_after_an_optimizer(checkpoint, what) or _problem(checkpoint, closest, what)
+    if checkpoint.runtime == "mindspore" and _OF_A_RANK.search(str(checkpoint.path).replace(os.sep, "/")):
+        problem += (
+            "\nBy its path it is of one rank of a parallel training, which may hold a slice of each tensor: "
+            "make whole tensors of all ranks' files first (mindspore.transform_checkpoints)"
+        )
     if closest is not None and not closest.problems:  # the dtype alone is wrong
         return problem
     return problem + notes_below(checkpoint)

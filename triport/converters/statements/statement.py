@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from triport.converters.formats.beside import COUNT, stated_beside
 from triport.converters.statements.arguments import argument_name, is_harmless, is_preparation
-from triport.converters.statements.tables_in_text import table_of
+from triport.converters.statements.tables_in_text import names_in, table_of
 from triport.reference_models.spec import all_models
 
 Subject = Literal[
@@ -143,7 +143,13 @@ def with_texts_read(values: Mapping[str, object]) -> dict[str, object]:
     """Return a table with what its texts say where they are tables themselves: JSON, YAML, a command."""
     found = dict(values)
     for path, value in values.items():
-        table = table_of(value) if isinstance(value, str) and len(value) > 2 else None
+        is_text = isinstance(value, str) and len(value) > 2
+        key = path.rpartition(".")[2]
+        is_ultralytics = is_text and key == "names" and str(value).startswith("{")
+        names = names_in(str(value)) if is_text and (key in _NAMES_OF_CLASSES or is_ultralytics) else []
+        table = table_of(str(value)) if is_text and not names else None
+        if names:
+            found[f"{path}{'.class_names' if is_ultralytics else ''}.{COUNT}"] = len(names)
         if table:
             del found[path]
             found |= {f"{path}.{key}": inner for key, inner in stated_beside(table).items()}

@@ -41,6 +41,22 @@ def table_of(text: str) -> dict[str, Any] | None:
     return None
 
 
+def names_in(text: str) -> list[str]:
+    """Return the names that a text lists, in JSON or as Python prints it, by place or number; [] if none.
+
+    Ultralytics writes `{0: 'person', 1: 'bicycle'}` into the metadata of an ONNX file, others `["person"]`.
+    """
+    if len(text) > MAX_CHARACTERS or not text.lstrip().startswith(("[", "{")):
+        return []
+    try:
+        found = _literal(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    if isinstance(found, dict) and {str(key) for key in found} == {str(place) for place in range(len(found))}:
+        found = list(found.values())
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else []
+
+
 def json_table(text: str) -> dict[str, Any]:
     """Read JSON.
 
