@@ -25,7 +25,7 @@ from triport.reference_models.errors import counted
 from .exact import InDouble
 from .judge import OneFunction, allowed
 from .result import SourceTrial
-from .runs import array_in, mindspore_array, run, tensor_of
+from .runs import array_in, mindspore_array, run, tensor_in
 
 Key = tuple[str, int, int]  # the module's path, which of its calls, which of its outputs
 
@@ -153,7 +153,9 @@ def _hooked(
             arrays = tuple(_array(each, target) for each in outputs)
             if any(array.dtype not in (np.float32, np.float64) for array in arrays):
                 return None
-            others = [_tensor(a, each, target) for a, each in zip(taken(path, arrays), outputs, strict=True)]
+            others = [
+                tensor_in(target, a, each) for a, each in zip(taken(path, arrays), outputs, strict=True)
+            ]
             return tuple(others) if isinstance(output, tuple) else others[0]
 
         return after
@@ -172,11 +174,3 @@ def _hooked(
 
 def _array(tensor: Any, target: Target) -> np.ndarray:
     return array_in(tensor) if target == "pytorch" else mindspore_array(tensor)
-
-
-def _tensor(array: np.ndarray, like: Any, target: Target) -> Any:
-    if target == "pytorch":
-        return tensor_of(array).to(like.dtype)
-    import mindspore
-
-    return mindspore.Tensor(array)

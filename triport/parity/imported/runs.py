@@ -88,6 +88,15 @@ def tensor_of(array: np.ndarray) -> Any:
     return stored.view(getattr(torch, kind))
 
 
+def tensor_in(target: Target, array: np.ndarray, like: Any) -> Any:
+    """Return a framework's tensor with an array's values; in PyTorch of the type of another tensor."""
+    if target == "pytorch":
+        return tensor_of(array).to(like.dtype)
+    import mindspore
+
+    return mindspore.Tensor(array)
+
+
 def array_in(tensor: Any) -> np.ndarray:
     """Return a torch.Tensor's values; of a type that NumPy lacks, too."""
     import ml_dtypes
