@@ -36,7 +36,7 @@ class EvaluateOptions(TypedDict, total=False):
         allow_subset: the data set is meant to be a part.
         allow_duplicates: let files with the same bytes count each.
         batch_size: images that run at a time; None is 32, and on a CPU as many as its caches hold.
-        workers: threads that decode, and run ONNX files on a CPU; None is one a CPU.
+        workers: threads that decode, and on a CPU run ONNX files and known models; None is one a CPU.
         rows: write one CSV row per image there, as results come.
         resume: go on with the rows of a run that was stopped.
         keep_predictions: also keep every image's best five classes.

@@ -88,8 +88,8 @@ _GROUPS = {
     "--workers",
     type=click.IntRange(1),
     metavar="N",
-    help="Threads that decode images. In ONNX Runtime on a CPU they also run the network. Left out, there is "
-    "one for each CPU.",
+    help="Threads that decode images. On a CPU they also run ONNX files and known models in PyTorch. Left "
+    "out, there is one for each CPU.",
 )
 @click.option(
     "--rows",
