@@ -68,7 +68,7 @@ CASES = {
     "garbage": (content(b"hello, this is no checkpoint" * 9), [], "no known format"),
     "truncated": (truncated, [], "in.ckpt"),
     "a directory": (directory, [], "director"),
-    "another format than said": (written(arrays), ["--from", "pytorch"], "is a mindspore checkpoint"),
+    "another format than said": (written(arrays), ["--from", "pytorch"], "is a checkpoint of mindspore"),
     "a wrong model named": (
         written(arrays),
         ["--model", "res2net50"],

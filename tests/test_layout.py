@@ -31,6 +31,7 @@ AT_HOME = (
     "converters/mindir/observed.py",
     "converters/mindir/origins.py",
     "parity/runtimes/*.py",
+    "parity/torch_devices.py",
     "converters/onnx_import/pieces/*/*.py",
     "parity/imported/runs.py",
     "parity/imported/steered.py",

@@ -279,7 +279,7 @@ def test_not_finite_values_are_refused(tmp_path, value):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"source_runtime": "pytorch"}, ConvertError, "is a mindspore checkpoint .*--from mindspore"),
+        ({"source_runtime": "pytorch"}, ConvertError, "is a checkpoint of mindspore.*--from mindspore"),
         ({"output": "digits.ckpt"}, ConvertError, "is the source itself"),
         ({"output": "out.txt"}, FormatError, "out.txt"),
         ({"output": "missing/out.pth"}, FormatError, "missing"),

@@ -18,7 +18,8 @@ class Kept:
         """Let the Module forget what it can, and remember the rest, without parameters and buffers."""
         torch = import_torch()
         self._module = module
-        self._pytorchs = frozenset(vars(torch.nn.Module()))
+        # PyTorch's own, and what stands for a call for a while
+        self._others = frozenset(vars(torch.nn.Module())) | {"forward"}
         _train_and_back(module)
         self._attributes = [
             (one, self._of(one)) for one in module.modules() if not isinstance(one, torch.jit.ScriptModule)
@@ -33,7 +34,7 @@ class Kept:
             one.__dict__.update({name: _shallow(value) for name, value in attributes.items()})
 
     def _of(self, module: Any) -> dict[str, Any]:
-        return {name: _shallow(value) for name, value in vars(module).items() if name not in self._pytorchs}
+        return {name: _shallow(value) for name, value in vars(module).items() if name not in self._others}
 
 
 def _train_and_back(module: Any) -> None:

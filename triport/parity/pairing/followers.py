@@ -47,10 +47,10 @@ class Wrapped:
     def _hooked(self) -> Any:
         raise NotImplementedError
 
-    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def outputs(self, feed: Sequence[np.ndarray], anew: bool = True) -> list[np.ndarray]:
         """Return the outputs for inputs in order."""
         with self._hooked():
-            return self._side.outputs(feed)
+            return self._side.outputs(feed, anew)
 
     def gradients(
         self,

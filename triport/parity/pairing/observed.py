@@ -69,7 +69,8 @@ def observe(
             handles += hooks.put(path, part, before, after)
         for path in {path for path, _ in skipped}:
             handles.append(hooks.skip(parts[path].module, path, instead))
-        return side.outputs(feed)
+        # what is not computed has left what code reads in the run before
+        return side.outputs(feed, anew=not skipped)
     finally:
         for handle in handles:
             handle.remove()

@@ -100,8 +100,8 @@ class Side(Protocol):
         """Return the values of what is kept."""
         ...
 
-    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the outputs for inputs in order."""
+    def outputs(self, feed: Sequence[np.ndarray], anew: bool = True) -> list[np.ndarray]:
+        """Return the outputs for inputs in order; not `anew`: with what a Module keeps of the run before."""
         ...
 
     def called(self, feed: Sequence[np.ndarray]) -> list[str]:

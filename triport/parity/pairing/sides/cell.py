@@ -57,8 +57,8 @@ class CellSide:
         """Return the values of what is kept."""
         return {name: self._tensors[name].asnumpy() for name in self.kept}
 
-    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the outputs for inputs in order."""
+    def outputs(self, feed: Sequence[np.ndarray], anew: bool = True) -> list[np.ndarray]:
+        """Return the outputs for inputs in order; what a Cell keeps of the run before, it keeps."""
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         return [real_numbers(tensor.asnumpy()) for tensor in self._run(*self._inputs(feed))]
 

@@ -38,7 +38,7 @@ class ModuleSide:
 
     def __init__(self, net: Any, network: Network, label: str, graph_file: GraphFile | None = None) -> None:
         self._torch = import_torch()
-        self._kept = Kept(net)
+        self._kept, self._is_changed = Kept(net), False
         self.graph_file = graph_file
         self.label, self.network, self.net = label, network, net.eval()
         self.parameters, self.kept = _parameters(net)
@@ -82,7 +82,7 @@ class ModuleSide:
         with self._torch.no_grad():
             for name, value in values.items():
                 self._tensors[name].copy_(self._torch.from_numpy(np.asarray(value, order="C")))
-        self._kept.forget()
+        self._is_changed = True
 
     def copied(self, instead: Mapping[int, Any] | None = None) -> Any:
         """Return a copy of the Module, to give other values; see `copying.copied`."""
@@ -99,8 +99,16 @@ class ModuleSide:
         tensors = self.net.state_dict()
         return {name: array_of(tensors[name]) for name in self.kept}
 
-    def outputs(self, feed: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the outputs for inputs in order."""
+    def _forget(self) -> None:
+        """Let the Module forget what it keeps of values that it has not any more."""
+        if self._is_changed:
+            self._kept.forget()
+        self._is_changed = False
+
+    def outputs(self, feed: Sequence[np.ndarray], anew: bool = True) -> list[np.ndarray]:
+        """Return the outputs for inputs in order; not `anew`: with what a Module keeps of the run before."""
+        if anew:
+            self._forget()
         with self._torch.no_grad():
             return [_array(tensor) for tensor in self._run(feed)]
 
@@ -129,6 +137,7 @@ class ModuleSide:
     ) -> list[np.ndarray]:
         """Run forward and backward, tell `see` of parameters' gradients, and return the outputs."""
         torch = self._torch
+        self._forget()
         tensors = {name: self._tensors[name] for name in names}
         told: set[str] = set()
 
