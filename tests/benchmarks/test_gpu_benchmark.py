@@ -28,6 +28,7 @@ def test_networks_of_timm_are_built_by_its_factory():
     assert last[:4] == ["parity", "timm:create_model('dla46x_c')", "--input", "2x3x128x128"]
 
 
+@pytest.mark.slow
 def test_what_it_prints(run, monkeypatch):
     monkeypatch.setattr(gpu, "MODELS", ("res2net_digits",))
     code, out = run("--device", "cpu", "--jobs", "2")
