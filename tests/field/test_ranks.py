@@ -147,8 +147,8 @@ def test_a_rank_that_is_gone(fault, digits_onnx, tmp_path):
     if fault == "killed":
         script = (
             "import os, signal, sys\n"
-            "from triport.parity.imagenet import sharding\n"
-            "sharding.block_of = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "from triport.parity.imagenet import batches\n"
+            "batches.block_of = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
             "from triport.cli import main\n"
             "main(sys.argv[1:])\n"
         )
