@@ -46,6 +46,27 @@ class BetweenMethods(Net):
         return 2 if self.size == 77 else 3
 
 
+class Renaming:
+    """Settings that have a number under two names, as those of transformers do."""
+
+    renamed = {"most": "limit"}
+    limit = 77
+
+    def __getattribute__(self, name):
+        renamed = super().__getattribute__("renamed")
+        return super().__getattribute__(renamed.get(name, name))
+
+
+class OfSettings(Net):
+    settings = Renaming()
+
+    def forward(self, x):
+        return x * self.factor(self.settings, x.shape[0])
+
+    def factor(self, settings, size):
+        return 2 if size == settings.most else 3
+
+
 class Closure(Net):
     def forward(self, x):
         size = x.shape[0]
@@ -316,7 +337,19 @@ class Hooked(Net):
 ALL = (
     *(RowMade, RowOfLetters, RowOfNumPy, RowOfATensor, RowByAMethod, RowOfALambda, KeptBySize, KeysOfTwo),
     *(DeepInATable, WithinSmall, WithinLarge, WholeRoot, Partial, Hooked),
-    *(Summed, BetweenMethods, Closure, OfADataclass, OfAnObject, Cached, Numel, NumelOfShape, Product, Root),
+    *(
+        Summed,
+        BetweenMethods,
+        OfSettings,
+        Closure,
+        OfADataclass,
+        OfAnObject,
+        Cached,
+        Numel,
+        NumelOfShape,
+        Product,
+        Root,
+    ),
     *(While, Loop, Match, Try, Pieces, Names, Keys, Many),
     *(Elsewhere, LoopElsewhere, HeldElsewhere, Static, Row, Period),
 )

@@ -33,6 +33,28 @@ def test_slices_are_put_at_computed_places_from_either_end(tmp_path):
     assert np.array_equal(found, wanted(proto, *arrays)[0])
 
 
+NEAR_ZERO = np.concatenate(
+    [np.logspace(-30, 1, 300), -np.logspace(-30, 1, 300), [0, 30, -30, 80, -80, 1e30, -1e30]]
+)
+EXACT = {
+    "Tanh": np.tanh,
+    "Softplus": lambda x: np.logaddexp(0, x),
+    "Elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "Celu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "Mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+}
+
+
+@pytest.mark.parametrize("operator", EXACT)
+def test_small_results_keep_their_digits(operator, tmp_path):
+    proto = model(make(operator, ["x"], ["y"]), [value("x", FLOAT, "N")], value("y", FLOAT, "N"), opset=18)
+    x = NEAR_ZERO.astype("f")
+    (found,) = outputs_of(written(proto, "mindspore"), [x], tmp_path)
+    exact = EXACT[operator](x.astype("d"))
+    assert np.all(np.abs(found - exact) <= 1e-6 * np.abs(exact) + 1e-38)
+    assert np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("centres", [0, 1])
 def test_boxes_that_overlap_better_ones_are_left_out(centres, tmp_path):
     numbers = {"most": np.array(4, np.int64), "overlap": np.array(0.4, "f"), "least": np.array(0.2, "f")}

@@ -191,6 +191,8 @@ def own_kinds(parts: Iterable[Any]) -> list[type]:
 
 def _is_own(frame: FrameType) -> bool:
     """Whether a function that runs is neither of a framework, nor of Python or of this package."""
+    if frame.f_code.co_name == "__getattribute__":  # is given a name alone; looking at what is given calls it
+        return False
     name = str(frame.f_globals.get("__name__"))
     known = {"triport", *sys.stdlib_module_names} - {"__main__"}
     is_made = frame.f_code.co_filename == "<string>" and frame.f_code.co_name.startswith("__")  # by dataclass

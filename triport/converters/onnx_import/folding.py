@@ -19,6 +19,7 @@ _FOLDED = frozenset(
         "Add",
         "And",
         "Cast",
+        "CastLike",
         "Ceil",
         "Clip",
         "Concat",

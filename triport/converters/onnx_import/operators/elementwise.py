@@ -12,7 +12,7 @@ from . import both, mindspore, pytorch
 
 # ONNX: PyTorch, MindSpore
 # what MindSpore's CPU computes further off than roundings: pieces have it
-_EXACT = ("tanh", "exp", "log", "sigmoid")
+_EXACT = ("tanh", "exp", "log", "sigmoid", "softplus")
 _UNARY = {
     "Abs": ("torch.abs(x)", "ops.abs(x)"),
     "Acos": ("torch.acos(x)", "ops.acos(x)"),
@@ -32,7 +32,7 @@ _UNARY = {
     "HardSwish": ("F.hardswish(x)", "x * ops.clamp(x / 6.0 + 0.5, 0.0, 1.0)"),
     "IsNaN": ("torch.isnan(x)", "ops.isnan(x)"),
     "Log": ("torch.log(x)", "log(x)"),
-    "Mish": ("F.mish(x)", "x * tanh(ops.log1p(ops.exp(-ops.abs(x))) + ops.relu(x))"),
+    "Mish": ("F.mish(x)", "x * tanh(softplus(x))"),
     "Neg": ("-x", "-x"),
     "Not": ("torch.logical_not(x)", "ops.logical_not(x)"),
     "Reciprocal": ("torch.reciprocal(x)", "ops.reciprocal(x)"),
@@ -42,7 +42,7 @@ _UNARY = {
     "Sign": ("torch.sign(x)", "ops.sign(x)"),
     "Sin": ("torch.sin(x)", "ops.sin(x)"),
     "Sinh": ("torch.sinh(x)", "ops.sinh(x)"),
-    "Softplus": ("F.softplus(x)", "ops.log1p(ops.exp(-ops.abs(x))) + ops.relu(x)"),
+    "Softplus": ("F.softplus(x)", "softplus(x)"),
     "Softsign": ("F.softsign(x)", "x / (1.0 + ops.abs(x))"),
     "Sqrt": ("torch.sqrt(x)", "ops.sqrt(x)"),
     "Tan": ("torch.tan(x)", "ops.tan(x)"),
@@ -84,8 +84,9 @@ def unary_mindspore(call: Call) -> ast.expr:
 
 
 def exact_mindspore(call: Call, function: str) -> ast.expr:
-    """Return what computes tanh, exp, log or sigmoid: in float32 a function that is exact on the CPU too."""
-    return call.function(function) if call.dtype() == "float32" else name(f"ops.{function}")
+    """Return what computes tanh, exp, expm1 and others: where MindSpore's is not exact on the CPU, ours."""
+    dtypes = ("float32", "float64") if function == "softplus" else ("float32",)
+    return call.function(function) if call.dtype() in dtypes else name(f"ops.{function}")
 
 
 @both("Identity")
@@ -167,8 +168,9 @@ def elu_mindspore(call: Call) -> ast.expr:
     """ELU."""
     x = call.let("x", call.tensor())
     return code(
-        "ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
+        "ops.where(x > 0, x, alpha * expm1(ops.minimum(x, 0.0)))",
         x=x,
+        expm1=exact_mindspore(call, "expm1"),
         alpha=f32(call.attribute("alpha", 1.0)),
     )
 
@@ -188,8 +190,9 @@ def selu_mindspore(call: Call) -> ast.expr:
     """SELU."""
     x = call.let("x", call.tensor())
     return code(
-        "gamma * ops.where(x > 0, x, alpha * ops.expm1(ops.minimum(x, 0.0)))",
+        "gamma * ops.where(x > 0, x, alpha * expm1(ops.minimum(x, 0.0)))",
         x=x,
+        expm1=exact_mindspore(call, "expm1"),
         alpha=f32(call.attribute("alpha", 1.6732631921768188)),
         gamma=f32(call.attribute("gamma", 1.0507010221481323)),
     )
@@ -205,10 +208,14 @@ def celu(call: Call) -> ast.expr:
 def celu_mindspore(call: Call) -> ast.expr:
     """CELU."""
     x = call.let("x", call.tensor())
+    alpha = f32(call.attribute("alpha", 1.0))
+    if alpha < 0:
+        return code("ops.maximum(x, 0.0) + ops.minimum(alpha * ops.expm1(x / alpha), 0.0)", x=x, alpha=alpha)
     return code(
-        "ops.maximum(x, 0.0) + ops.minimum(alpha * ops.expm1(x / alpha), 0.0)",
+        "ops.maximum(x, 0.0) + alpha * expm1(ops.minimum(x / alpha, 0.0))",
         x=x,
-        alpha=f32(call.attribute("alpha", 1.0)),
+        alpha=alpha,
+        expm1=exact_mindspore(call, "expm1"),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
-from .activations import sigmoid, tanh
+from .activations import expm1, sigmoid, softplus, tanh
 
 
 def lstm_step(
@@ -84,14 +84,14 @@ def activation(name: str, alpha: float = 0.0, beta: float = 0.0) -> Callable[[Te
         if name == "thresholdedrelu":
             return ops.where(x > alpha, x, ops.zeros_like(x))
         if name == "elu":
-            return ops.where(x < 0, alpha * ops.expm1(x), x)
+            return ops.where(x < 0, alpha * expm1(ops.minimum(x, 0.0)), x)
         if name == "affine":
             return alpha * x + beta
         if name == "scaledtanh":
             return alpha * tanh(beta * x)
         if name == "softsign":
             return x / (1 + ops.abs(x))
-        return ops.relu(x) + ops.log1p(ops.exp(-ops.abs(x)))
+        return softplus(x)
 
     return function
 
