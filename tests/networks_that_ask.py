@@ -8,7 +8,7 @@ import itertools
 import math
 import operator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ class BetweenMethods(Net):
 class Renaming:
     """Settings that have a number under two names, as those of transformers do."""
 
-    renamed = {"most": "limit"}
+    renamed: ClassVar = {"most": "limit"}
     limit = 77
 
     def __getattribute__(self, name):
@@ -58,10 +58,10 @@ class Renaming:
 
 
 class OfSettings(Net):
-    settings = Renaming()
+    renaming = Renaming()
 
     def forward(self, x):
-        return x * self.factor(self.settings, x.shape[0])
+        return x * self.factor(self.renaming, x.shape[0])
 
     def factor(self, settings, size):
         return 2 if size == settings.most else 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.networks_that_ask import ALL, DECIDED_BY_VALUES, NOT_FOLLOWED, Channels, Net, factor_of
+from tests.networks_that_ask import ALL, DECIDED_BY_VALUES, NOT_FOLLOWED, Channels, Net, OfSettings, factor_of
 from triport.converters.networks.input_specs import spec_of
 from triport.converters.torch_export.network import TorchNet
 from triport.converters.torch_export.observed import asked_by_module
@@ -32,6 +32,12 @@ def test_a_size_is_tried_at_which_the_code_goes_another_way(kind: type[Net]) -> 
     net = net_of(kind)
     tried = [sizes["N"] for sizes in plan_axes(net, 0).proofs]
     assert len({factor_at(net, size) for size in tried}) > 1
+
+
+def test_settings_that_look_up_their_own_names_are_followed() -> None:
+    asked = asked_by_module(net_of(OfSettings), "N", {"N": 2}, (2, 1, 3))
+    assert 77 in asked.sizes
+    assert asked.unseen == ""
 
 
 def test_nothing_is_asked_of_code_that_decides_by_other_sizes() -> None:
