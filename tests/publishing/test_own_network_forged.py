@@ -134,12 +134,19 @@ def test_another_graph_with_the_same_weights_is_found_by_the_sample(own_folder):
     assert [check.name for check in done.checks if check.status == "failed"] == ["sample: model.onnx"]
 
 
-def test_metadata_that_name_a_model_are_found(own_folder):
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("triport.model", "resnet50", "its metadata has triport.model"),
+        ("triport.buffers", '["other"]', "says that other is a buffer, and has no such tensor"),
+    ],
+)
+def test_metadata_that_say_what_is_not_so_are_found(key, value, problem, own_folder):
     model = onnx.load(own_folder / "model.onnx")
-    model.metadata_props.add(key="triport.model", value="resnet50")
+    model.metadata_props.add(key=key, value=value)
     (own_folder / "model.onnx").write_bytes(model.SerializeToString())
     mend(own_folder)
-    assert "its metadata has triport.model" in problems_of(own_folder, "structure")
+    assert problem in problems_of(own_folder, "structure")
 
 
 def test_a_sample_of_something_else_is_found(own_folder):

@@ -20,10 +20,21 @@ PREPROCESSING_KEY = "triport.preprocessing"
 PREPROCESSING_KNOWN_KEY = "triport.preprocessing_known"
 FOLDED_KEY = "triport.folded"
 VERSION_KEY = "triport.version"
+# a list in JSON: the names of the tensors that are buffers of a network in code, which no training moves
+BUFFERS_KEY = "triport.buffers"
 
 
 class ProvenanceError(TriportError):
     """A file's metadata carries triport's keys and not what triport writes under them."""
+
+
+def buffers_of(metadata: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of the buffers that a file states; none if it states none, or no list of names."""
+    try:
+        found = json.loads(metadata.get(BUFFERS_KEY, "[]"))
+    except (ValueError, RecursionError):
+        return frozenset()
+    return frozenset(one for one in found if isinstance(one, str)) if isinstance(found, list) else frozenset()
 
 
 def provenance(

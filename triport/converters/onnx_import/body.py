@@ -191,7 +191,7 @@ def known_of(value: Any) -> Known:
     return Known(
         array,
         value.name if is_initializer else None,
-        trained=is_initializer and floating and array.ndim > 0,
+        trained=is_initializer and floating and array.ndim > 0 and not value.meta.get("buffer"),
     )
 
 

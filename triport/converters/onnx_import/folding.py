@@ -92,6 +92,8 @@ def folded(call: Call) -> list[Known] | None:
     if node.op_type not in _FOLDED or node.domain not in ("", "ai.onnx"):
         return None
     reps = [_constant(call.rep(i)) if call.has(i) else None for i in range(call.count)]
+    if node.op_type == "CastLike" and isinstance(reps[0], Known) and node.inputs[1].dtype is not None:
+        reps[1] = Known(np.zeros((), node.inputs[1].dtype.numpy()))  # nothing else of it matters
     if not all(rep is None or isinstance(rep, Known) for rep in reps):
         return None
     known = [rep for rep in reps if isinstance(rep, Known)]

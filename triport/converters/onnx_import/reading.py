@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.provenance import buffers_of
 from triport.reference_models.errors import TriportError, counted
 
 from .four_bits import widen_four_bits
@@ -84,6 +85,8 @@ def model_of(proto: Any, path: Path) -> Any:
         passes.TopologicalSortPass()(model)
         _lift_constants(model.graph)
         passes.RemoveUnusedNodesPass()(model)
+        for name in buffers_of(model.metadata_props) & model.graph.initializers.keys():
+            model.graph.initializers[name].meta["buffer"] = True
     except ShapesContradictError as error:
         raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
     except ImportRefusedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -174,6 +174,12 @@ class TorchNet:
             for tensor, data in kept:
                 tensor.data = data
             self.refresh()
+
+    def buffers_among(self, names: Iterable[str]) -> list[str]:
+        """Return which of a graph's tensors are buffers; "net." is before those that no state dict has."""
+        buffers = {name for name, _ in self.module.named_buffers(remove_duplicate=False)}
+        own = {name for name, _ in self.module.named_parameters(remove_duplicate=False)}
+        return [name for name in names if {name, name.removeprefix("net.")} & buffers and name not in own]
 
 
 def _buffer_slots(module: Any) -> list[tuple[Any, str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import onnx_ir as ir
 
 from triport.converters.mindir.write_onnx import WriteError, name_data
 from triport.converters.onnx_export.written_model import IR_VERSIONS
-from triport.converters.provenance import VERSION_KEY
+from triport.converters.provenance import BUFFERS_KEY, VERSION_KEY
 from triport.converters.versions.torch_onnx import held
 from triport.reference_models.errors import counted, listed
 from triport.version import __version__
@@ -51,8 +52,9 @@ def declare(
     exported: Exported,
     input_shapes: Sequence[Sequence[int | str]],
     output_shapes: Sequence[Sequence[int | str]],
+    buffers: Sequence[str],
 ) -> None:
-    """Let the graph state its free axes, and nothing that an exporter only noted for itself."""
+    """Let the graph state its free axes and buffers, and nothing that an exporter only noted for itself."""
     model = exported.model
     values = (*model.graph.inputs, *model.graph.outputs)
     for value, shape in zip(values, (*input_shapes, *output_shapes), strict=True):
@@ -72,6 +74,8 @@ def declare(
     model.doc_string = None
     model.metadata_props.clear()
     model.metadata_props[VERSION_KEY] = __version__
+    if buffers:
+        model.metadata_props[BUFFERS_KEY] = json.dumps(buffers)
     model.producer_name, model.producer_version = "triport", __version__
     model.ir_version = IR_VERSIONS.get(exported.opset, model.ir_version)
 

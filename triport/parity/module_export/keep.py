@@ -47,7 +47,7 @@ def keep(
     with ExitStack() as stack:
         path = stack.enter_context(replacing(output))
         data = stack.enter_context(replacing(output.with_name(data_name))) if data_name else None
-        declare(exported, inputs, outputs)
+        declare(exported, inputs, outputs, net.buffers_among(exported.model.graph.initializers))
         write(exported, prover.values, path, data)
         if found.proof is not None:
             again = judge_file(path, prover.own, feeds[:1], net.output_names)[-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats import short
-from triport.converters.provenance import VERSION_KEY
+from triport.converters.provenance import BUFFERS_KEY, VERSION_KEY, buffers_of
 from triport.converters.published import MANIFEST, MODEL_FILE
 from triport.publishing.graph_file import graph_problems
 
@@ -53,7 +53,11 @@ def signature_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]
     if opsets != [values["graph"]["opset"]]:
         yield f"{MODEL_FILE}: is of opset {opsets}, {MANIFEST} says {values['graph']['opset']}"
     for entry in model.metadata_props:
-        if entry.key != VERSION_KEY:
+        if entry.key == BUFFERS_KEY:
+            others = buffers_of({BUFFERS_KEY: entry.value}) - {one.name for one in model.graph.initializer}
+            if others:
+                yield f"{MODEL_FILE}: says that {short(min(others))} is a buffer, and has no such tensor"
+        elif entry.key != VERSION_KEY:
             yield f"{MODEL_FILE}: its metadata has {short(entry.key)}, which triport does not write"
         elif entry.value != values["triport"]:
             yield f"{MODEL_FILE}: says that triport {short(entry.value)} wrote it"
