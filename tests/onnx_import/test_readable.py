@@ -43,6 +43,12 @@ CASES = {
         ["part, part2 = x.unbind(1)", "part2 - part"],
         ["[:, 0]"],
     ),
+    "a number that is cast to what it meets": (
+        "float[n, 4] x",
+        """c = Constant <value_float = 0.0625> () l = CastLike (c, x) r = Sqrt (l) y = Mul (x, r)""",
+        ["x * 0.25"],
+        ["sqrt"],
+    ),
     "a norm of channels": (
         "float[n, 4, 3, 5] x",
         """a = Transpose <perm = [0, 2, 3, 1]> (x) b = LayerNormalization (a, w4, b4)
