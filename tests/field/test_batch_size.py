@@ -149,12 +149,43 @@ def test_mindspore_refuses(build: Build, tmp_path: Path, expression: str, shape:
 @pytest.mark.field(
     case="code that takes the images one by one",
     source="mindspore-lab/mindocr (RobustScanner)",
+    outcome="What is done with each image is written for all at once: the batch axis is free, and checked.",
+)
+def test_images_one_by_one(build: Build, tmp_path: Path) -> None:
+    cell = build("ops.stack([ops.select(one > 0, one * 2, float('-inf')) for one in x])")
+    done = convert(cell, (2, 3), tmp_path / "x.onnx")
+    assert done.inputs == ("input (N, 3) float",)
+    assert done.batch.startswith("checked at 1, 2, 5, 65 only: ")  # what its code does with each is not seen
+    check_every_size(cell, tmp_path / "x.onnx", (3,))
+
+
+@pytest.mark.field(
+    case="code that does something else with each image, or with those before it",
+    source="mindspore-lab/mindocr (RobustScanner), changed",
     outcome="The batch is fixed, and it is said that the graph is another one at each size.",
 )
-def test_a_fixed_batch_says_why(build: Build, tmp_path: Path) -> None:
-    done = convert(build("ops.stack([one * 2 for one in x])"), (2, 3), tmp_path / "x.onnx")
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "ops.stack([one * (i + 2) for i, one in enumerate(x)])",
+        *long("y = [x[0]]; for i in range(1, x.shape[0]): y.append(x[i] + y[-1] * 2); ops.stack(y)"),
+    ],
+)
+def test_a_fixed_batch_says_why(build: Build, tmp_path: Path, expression: str) -> None:
+    done = convert(build(expression), (2, 3), tmp_path / "x.onnx")
     assert done.batch.startswith("fixed: ")
     assert "with a batch of 5, the Cell is another graph: " in done.batch
+
+
+@pytest.mark.field(
+    case="what is done with each image, and cannot be done with all at once",
+    source="found by trying: a cumulative sum within each image",
+    outcome="The batch is fixed, and the operator is named.",
+)
+def test_an_operator_of_one_image_alone(build: Build, tmp_path: Path) -> None:
+    done = convert(build("ops.stack([ops.cumsum(one, 0) for one in x])"), (2, 3), tmp_path / "x.onnx")
+    assert done.batch.startswith("fixed: the code takes the images one by one: ")
+    assert "ONNX's CumSum" in done.batch
 
 
 @pytest.mark.field(

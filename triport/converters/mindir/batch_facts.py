@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from .graph import Graph, MindirNode, MindirTensor, TensorType
+from .image_loops import Unrolled
 
 
 class BatchAxis(NamedTuple):
@@ -23,11 +24,16 @@ class BatchAxis(NamedTuple):
 def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> Graph | None:
     """Return the graph with the batch axes that a trace with another batch size shows.
 
-    None if the two traces are not the same graph, node by node.
+    Loops over the images are one node each there (see `image_loops`). None if the two traces are not the same
+    graph, node by node.
     """
-    pairs = _pair_types(graph, other)
+    unrolled = (Unrolled(graph, size), Unrolled(other, other_size))
+    loops: dict[str, MindirNode] = {}
+    pairs = _pair_types(unrolled, loops)
     if pairs is None:
         return None
+    if loops:
+        graph = unrolled[0].with_loops(loops)
     found: dict[str, BatchAxis] = {}
     contradicted = set()
     for id_, mine, theirs in pairs:
@@ -45,13 +51,16 @@ def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> 
     return replace(graph, batch_axes={id_: place for id_, place in found.items() if id_ not in contradicted})
 
 
-def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, TensorType]] | None:
+def _pair_types(
+    unrolled: tuple[Unrolled, Unrolled], loops: dict[str, MindirNode]
+) -> list[tuple[str, TensorType, TensorType]] | None:
     """Return each value that the outputs need, its type in the first graph and in the other.
 
-    Both are followed from the outputs back, because the order of nodes is not the same in two traces.
+    Both are followed from the outputs back, because the order of nodes is not the same in two traces. The
+    loops over the images of the first graph are added to `loops`, by the nodes that end them.
     """
-    graphs = (graph, other)
-    nodes = [{node.id: node for node in one.nodes} for one in graphs]
+    graphs = [one.graph for one in unrolled]
+    nodes = [one.nodes for one in unrolled]
     waiting = list(zip(*(one.outputs for one in graphs), strict=False))
     seen: set[tuple[str, str]] = set()
     found: list[tuple[str, TensorType, TensorType]] = []
@@ -72,17 +81,34 @@ def _pair_types(graph: Graph, other: Graph) -> list[tuple[str, TensorType, Tenso
             continue
         if mine.primitive != theirs.primitive:
             return None
+        folded = _fold(unrolled, (mine, theirs))
+        if folded is not None:
+            mine, theirs = folded
+            loops[mine.id] = mine
         if mine.primitive == "UpdateState":
             effects = [_find_effects(one, known) for one, known in zip((mine, theirs), nodes, strict=True)]
             kinds = [[known[id_].primitive for id_ in ids] for ids, known in zip(effects, nodes, strict=True)]
             waiting += zip(*effects, strict=True) if kinds[0] == kinds[1] else ()
             continue
-        if len(mine.inputs) != len(theirs.inputs):  # code that takes the images one by one
+        if len(mine.inputs) != len(theirs.inputs):  # another number of branches, which are not a loop's
             return None
         if isinstance(mine.type, TensorType) and isinstance(theirs.type, TensorType):
             found.append((mine.id, mine.type, theirs.type))
         waiting += zip(mine.inputs, theirs.inputs, strict=True)
     return found
+
+
+def _fold(
+    unrolled: tuple[Unrolled, Unrolled], pair: tuple[MindirNode, MindirNode]
+) -> tuple[MindirNode, MindirNode] | None:
+    """Return two nodes as the loops over the images that they end, None if they do not end the same loop."""
+    parts = [one.find_parts(node) for one, node in zip(unrolled, pair, strict=True)]
+    if parts[0] is None or parts[1] is None:
+        return None
+    mine, theirs = (one.fold(*given) for one, *given in zip(unrolled, pair, parts, strict=True))  # type: ignore[arg-type]
+    if mine is None or theirs is None or len(mine.inputs) != len(theirs.inputs):
+        return None
+    return (mine, theirs) if mine.attributes["body"].same_as(theirs.attributes["body"]) else None
 
 
 def _find_effects(state: MindirNode, nodes: Mapping[str, MindirNode]) -> list[str]:

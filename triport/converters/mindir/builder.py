@@ -10,11 +10,25 @@ import onnx
 
 from .free_batch import FreeBatch
 from .graph import TensorType
-from .values import TypedValue, check_size
+from .values import TypedValue, check_size, make_value
 
 
 class Builder(FreeBatch):
     """Writes ONNX nodes of the opset, by what they do."""
+
+    def begin_body(self) -> Builder:
+        """Return an emitter for what is done with each image; it may read what is written here."""
+        body = Builder(self.opset)
+        self._bodies += 1
+        body._prefix = f"{self._prefix}{self._bodies}/"
+        body._arrays, body._from_inputs = self._arrays, self._from_inputs
+        return body
+
+    def add_body_input(self, type_: TensorType) -> TypedValue:
+        """Return a new input of a body."""
+        value = make_value(f"{self._prefix}row{len(self.graph.inputs)}", type_)
+        self.add_input(value)
+        return value
 
     def ones(self, shape: Sequence[int], like: TypedValue) -> TypedValue:
         """Return a constant of ones, of the element type of another value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import onnx
@@ -11,10 +11,12 @@ import onnx
 from triport.converters.formats.tensors import short
 from triport.reference_models.errors import counted, listed
 
+from .all_images import AllImages, join_images
 from .builder import Builder
 from .call import MindirCall
 from .errors import ConverterFaultError, UnsupportedOperatorsError
 from .graph import MindirNode, TensorType
+from .image_loops import IMAGE_LOOP, LoopBody
 from .operators import MindirOperator, load_operators
 from .storage import Cell, contains, iterate_cells, iterate_types, store
 from .values import TypedValue, UnsupportedCallError, value_of
@@ -55,6 +57,11 @@ def convert_nodes(
     outcomes = []
     for node in nodes:
         read = [entries[id_] for id_ in node.inputs]
+        if node.primitive == IMAGE_LOOP:
+            builder.result_batch = batch_axes.get(node.id)
+            entries[node.id], found = _convert_loop(node, read, builder)
+            outcomes += found
+            continue
         operator = operators.get(node.primitive)
         if any(contains(entry, UNKNOWN) for entry in read):
             entries[node.id] = UNKNOWN
@@ -68,6 +75,38 @@ def convert_nodes(
             entries[node.id] = UNKNOWN
             outcomes.append(Outcome(node, str(error), cause=error.__cause__))
     return outcomes
+
+
+def _convert_loop(node: MindirNode, read: Sequence[Any], builder: Builder) -> tuple[Any, list[Outcome]]:
+    """Return the entry that a loop over the images makes, and what became of its nodes, itself the last."""
+    loop: LoopBody = node.attributes["body"]
+    rows, kept = read[: len(loop.rows)], read[len(loop.rows) :]
+    if any(contains(entry, UNKNOWN) for entry in read):
+        return UNKNOWN, [Outcome(node, is_judged=False)]
+    body = builder.begin_body()
+    body.scope = place_of(node)
+    inputs = [body.add_body_input(TensorType(type_.elem_type, type_.shape[1:])) for type_ in loop.rows]
+    entries: dict[str, Any] = {
+        **loop.constants,
+        **{f"kept{number}": entry for number, entry in enumerate(kept)},
+        **{f"only{number}": Cell(value) for number, value in enumerate(inputs)},
+        **{f"row{number}": Cell(body.unsqueeze(value, [0])) for number, value in enumerate(inputs)},
+    }
+    nodes = (replace(one, scope=scope) for one, scope in zip(loop.nodes, loop.scopes, strict=True))
+    outcomes = convert_nodes(nodes, entries, body, {})
+    result = entries[loop.output]
+    if any(outcome.reason for outcome in outcomes):
+        return UNKNOWN, outcomes
+    builder.scope = place_of(node)
+    builder.result_type = node.type if isinstance(node.type, TensorType) else None
+    try:
+        given = {value.name: one.value for value, one in zip(inputs, rows, strict=True)}
+        together = AllImages(builder, body, given).make(result.value)
+        joined = join_images(builder, together, loop.axis, loop.is_stacked)
+        _check_type(joined, node.type)
+    except UnsupportedCallError as error:
+        return UNKNOWN, [*outcomes, Outcome(node, str(error), cause=error.__cause__)]
+    return store(builder.settle(joined)), outcomes
 
 
 def refuse(outcomes: Sequence[Outcome], opset: int) -> None:

@@ -32,6 +32,7 @@ class Emitter:
         self._from_inputs: set[str] = set()
         self._constants: dict[tuple[int, tuple[int, ...], bytes], TypedValue] = {}
         self._arrays: dict[str, np.ndarray] = {}
+        self._prefix, self._bodies = "%", 0
 
     def add_input(self, value: TypedValue) -> None:
         """Say that a value is an input of the graph."""
@@ -73,7 +74,7 @@ class Emitter:
                 pairs = zip(folded, types, strict=True)
                 return [self.constant(result, type_.elem_type) for result, type_ in pairs]
         number = len(self.graph)
-        outputs = [make_value(f"%{number}.{index}", type_) for index, type_ in enumerate(types)]
+        outputs = [make_value(f"{self._prefix}{number}.{index}", type_) for index, type_ in enumerate(types)]
         node = helper.make_node(
             op_type,
             [value.name if value else "" for value in inputs],
@@ -132,7 +133,7 @@ class Emitter:
         node = value.ir.producer()
         if node is None or node.op_type not in ("Conv", "ConvTranspose", "Gemm") or len(node.inputs) != 2:
             return None
-        repeated = make_value(f"%{len(self.graph)}.0", value.type)
+        repeated = make_value(f"{self._prefix}{len(self.graph)}.0", value.type)
         attributes = list(node.attributes.values())
         self._append(node.op_type, [*node.inputs, bias.ir], attributes, [repeated], node.name)
         if not (self.is_free_of_inputs(value) and self.is_free_of_inputs(bias)):

@@ -63,6 +63,7 @@ class Tracer:
         self.input_names = input_names
         self.traced = next((spec.shape[0] for spec in specs if spec.shape), 0)
         self.base: Graph | None = None
+        self.base_size = self.traced
         self.difference = ""  # what `learn` saw where it learnt nothing
         self.output_names = output_names
         self.output_shapes: dict[int, list[tuple[int, ...]]] = {}
@@ -78,7 +79,7 @@ class Tracer:
         """Return the ONNX graph of a trace with another batch size."""
         graph = self.read(size)
         if self.base is not None:
-            graph = learn_batch_axes(graph, self.base, size, self.traced) or graph
+            graph = learn_batch_axes(graph, self.base, size, self.base_size) or graph
         model = onnx_from_graph(graph, opset=self.opset, free_batch=free_batch, input_names=self.input_names)
         shapes = list(_output_shapes(graph))
         if len(shapes) == len(model.graph.output):
@@ -86,12 +87,21 @@ class Tracer:
         return model
 
     def learn(self, graph: Graph) -> Graph | None:
-        """Return the graph with what a trace with another batch size says of its axes; None if nothing."""
-        size = batch_sizes(self.traced)[0]
+        """Return the graph with what a trace with another batch size says of its axes; None if nothing.
+
+        What was traced with one image does not say which of its code takes the images one by one: then it is
+        the graph of several.
+        """
+        size, *further = batch_sizes(self.traced)
         other = self.read(size)
+        base, base_size = graph, self.traced
         learnt = learn_batch_axes(graph, other, self.traced, size)
-        self.base = graph if learnt is not None else None
-        if learnt is None:
+        if learnt is None and self.traced == 1:
+            base, base_size = other, size
+            learnt = learn_batch_axes(other, self.read(further[0]), size, further[0])
+        if learnt is not None:
+            self.base, self.base_size = base, base_size
+        else:
             self.difference = (
                 f"traced with a batch of {size}, the Cell is another graph: {len(other.nodes)} nodes, "
                 f"with a batch of {self.traced} {len(graph.nodes)}"

@@ -98,7 +98,7 @@ def _exported(
     from triport.converters.environment import import_mindspore
     from triport.converters.mindir.batch_facts import learn_batch_axes
     from triport.converters.mindir.emit import onnx_from_graph
-    from triport.converters.mindir.errors import FixedBatchError
+    from triport.converters.mindir.errors import FixedBatchError, UnsupportedOperatorsError
     from triport.converters.mindir.export import ExportError, exported_mindir
     from triport.converters.mindir.reader import read_mindir
 
@@ -113,7 +113,7 @@ def _exported(
         with exported_mindir(cell, *specs) as path:
             return read_mindir(path)
 
-    graph = traced(specs)
+    graph = learnt = traced(specs)
     leads = inputs[0].shape[:1]
     free = bool(leads) and isinstance(leads[0], str) and all(leads[0] not in one.shape[1:] for one in inputs)
     if free:
@@ -123,18 +123,17 @@ def _exported(
             for given, spec in zip(inputs, specs, strict=True)
         ]
         try:
-            graph = learn_batch_axes(graph, traced(other), size, size + 1) or graph
+            learnt = learn_batch_axes(graph, traced(other), size, size + 1) or graph
         except ExportError:  # a .mindir file has one size
             free = False
     convert = partial(
         onnx_from_graph,
-        graph,
         opset=_OPSET,
         rename=parameters.names,
         input_names=[given.name for given in inputs],
         output_names=list(outputs),
     )
     try:
-        return convert(free_batch=free)
-    except FixedBatchError:
-        return convert(free_batch=False)
+        return convert(learnt, free_batch=free)
+    except (FixedBatchError, UnsupportedOperatorsError):  # not of all images at once, but maybe of these
+        return convert(graph, free_batch=False)

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from triport.converters import environment
 from triport.converters.formats import replacing
 from triport.converters.mindir.emit import onnx_from_graph
-from triport.converters.mindir.errors import BATCH, ConverterFaultError, FixedBatchError
+from triport.converters.mindir.errors import (
+    BATCH,
+    ConverterFaultError,
+    FixedBatchError,
+    UnsupportedOperatorsError,
+)
 from triport.converters.mindir.export import ExportError, exported_mindir, name_graph
 from triport.converters.mindir.graph import Graph, MindirError, UnknownSizeError
 from triport.converters.mindir.origins import (
@@ -221,6 +226,11 @@ def _iterate_free(
             fixed = str(error)
             yield None, fixed
             continue
+        except UnsupportedOperatorsError as error:
+            if not is_second:
+                raise
+            yield None, f"the code takes the images one by one: {error}"
+            return
         if model != before:
             yield model, None
         before = model
