@@ -1,5 +1,6 @@
 """The benchmark of pairs: what other ways reach, the judge beside triport's proof, and the tables."""
 
+import contextlib
 import math
 import subprocess
 import sys
@@ -137,10 +138,8 @@ class Worker:
         return self.process.poll() is None
 
     def join(self, timeout=None):
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            pass
 
 
 @pytest.mark.parametrize(
