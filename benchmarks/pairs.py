@@ -176,21 +176,43 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _in_a_process(pair: Pair, options: argparse.Namespace) -> Record:
-    """Run a pair in a process that begins with what takes long to load; it is killed after the timeout."""
+    """Run a pair in a process that begins with what takes long to load, and is killed beyond the limits."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder, "result.json")
         started = time.monotonic()
         worker = multiprocessing.get_context("fork").Process(target=_work, args=(pair, options, result))
         worker.start()
-        worker.join(options.timeout)
-        if worker.is_alive():
-            worker.kill()
-            worker.join()
+        beyond = stopped(worker, options.timeout, options.gigabytes)
         seconds = round(time.monotonic() - started)
         if not result.exists():
-            died = f"took over {options.timeout:.0f} s" if seconds >= options.timeout else "its process died"
-            return {"stage": "failed", "why": died, "all_seconds": seconds}
+            return {"stage": "failed", "why": beyond or "its process died", "all_seconds": seconds}
         return {**json.loads(result.read_text()), "all_seconds": seconds}
+
+
+def stopped(worker: Any, most_seconds: float, most_gigabytes: float) -> str | None:
+    """Wait for a process, and kill it where it takes more than this; return of what it took too much."""
+    last = time.monotonic() + most_seconds
+    while worker.is_alive():
+        if time.monotonic() > last:
+            beyond = f"took over {most_seconds:.0f} s"
+        elif _gigabytes(worker.pid) > most_gigabytes:
+            beyond = f"took over {most_gigabytes:g} GB"
+        else:
+            worker.join(min(1, max(last - time.monotonic(), 0)))
+            continue
+        worker.kill()
+        worker.join()
+        return beyond
+    return None
+
+
+def _gigabytes(process: int) -> float:
+    """Return how much memory a process holds; 0 where it has ended, or the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0.0
+    return pages * resource.getpagesize() / (1 << 30)
 
 
 def _work(pair: Pair, options: argparse.Namespace, result: Path) -> None:
@@ -234,6 +256,9 @@ def main() -> None:
         "--millions", type=float, default=float("inf"), help="only networks of at most so many numbers"
     )
     parser.add_argument("--timeout", type=float, default=900, help="seconds for one pair")
+    parser.add_argument(
+        "--gigabytes", type=float, default=float("inf"), help="of memory for one pair, where Linux says them"
+    )
     parser.add_argument("--table", action="store_true", help="run nothing, print what FILE holds")
     parser.add_argument("--markdown", type=Path, help="put the tables into this page")
     options = parser.parse_args()

@@ -1,5 +1,9 @@
 """The benchmark of pairs: what other ways reach, the judge beside triport's proof, and the tables."""
 
+import contextlib
+import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.pairs import stopped
 from benchmarks.pairs_list import spelled
 from benchmarks.pairs_page import cells, is_wrong, tables, verdict
 from benchmarks.pairs_peers import WAYS, NoMapError, by_names, by_order, shapes_of
@@ -120,3 +125,32 @@ def test_every_pair_is_listed_once_and_the_order_of_running_loses_none():
 )
 def test_spellings_of_one_name(ours, theirs):
     assert spelled(ours) == spelled(theirs)
+
+
+class Worker:
+    """A process as `multiprocessing` shows it, without the time that its start takes."""
+
+    def __init__(self, code):
+        self.process = subprocess.Popen([sys.executable, "-S", "-c", code])
+        self.pid, self.kill = self.process.pid, self.process.kill
+
+    def is_alive(self):
+        return self.process.poll() is None
+
+    def join(self, timeout=None):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout)
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "gigabytes", "beyond"),
+    [
+        ("", 60, math.inf, None),
+        ("import time; time.sleep(60)", 0.1, math.inf, "took over 0 s"),
+        ("import time; time.sleep(60)", 60, 0.001, "took over 0.001 GB"),
+    ],
+)
+def test_a_pair_that_takes_too_much_is_stopped(code, seconds, gigabytes, beyond):
+    worker = Worker(code)
+    assert stopped(worker, seconds, gigabytes) == beyond
+    assert not worker.is_alive()

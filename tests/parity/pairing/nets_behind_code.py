@@ -161,6 +161,39 @@ def rounded(bits):
     return lambda: net(forward, **parts, stem=nn.Linear(5, 6), last=nn.Linear(6, 3))
 
 
+def across(divides, order=(0, 1, 2), once=False):
+    """Attention between channels, of queries and keys that are divided by their lengths, or are not.
+
+    Places are encoded once, or for each of the batch.
+    """
+
+    def forward(self, x):
+        angles = torch.arange(7).to(x)[None, :, None] * torch.tensor([0.3, 1.0]).to(x)
+        x = self.stem(x) + self.places(torch.sin(angles if once else angles.repeat(len(x), 1, 1)))
+        packed = self.qkv(x).chunk(3, -1)
+        q, k, v = (packed[place] for place in order)
+        if divides:
+            q, k = (F.normalize(one, dim=1) for one in (q, k))
+        weights = (q.transpose(1, 2) @ k) * self.temperature
+        return self.last(self.out(v @ weights.softmax(-1)) + x)
+
+    parts = {"stem": nn.Linear(5, 6), "places": nn.Linear(2, 6, bias=False), "temperature": p(1)}
+    return lambda: net(
+        forward, **parts, qkv=nn.Linear(6, 18), out=nn.Linear(6, 6, bias=False), last=nn.Linear(6, 3)
+    )
+
+
+def lengths(swap, power=1):
+    """Values times the lengths of others, in this order of channels or the other."""
+
+    def forward(self, x):
+        one, other = self.both(x).chunk(2, -1)
+        length = other.norm(dim=1, keepdim=True) ** power
+        return self.last(one * (length.flip(-1) if swap else length))
+
+    return lambda: net(forward, both=nn.Linear(5, 12), last=nn.Linear(6, 3))
+
+
 class BranchesOfCells(mindspore.nn.Cell):
     """As `branches`, in MindSpore, with zeros counted."""
 

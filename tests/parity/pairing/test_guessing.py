@@ -9,7 +9,7 @@ from triport.parity.pairing import starting
 
 from .cases import Case, moved, same
 from .running import seeded, sides
-from .torch_nets import conv, net
+from .torch_nets import conv, net, p
 
 IMAGE = ("2x3x9x9",)
 
@@ -55,7 +55,37 @@ def beside(swap, factor):
     )
 
 
+def factors(names, epsilon=1e-5, bias=True):
+    """Layers whose results are times vectors of the network's own, which are defined in this order."""
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x + self.first[:, None, None] * torch.tanh(self.one(self.norm(x)))
+        return self.last(x + self.second[:, None, None] * torch.tanh(self.other(x)))
+
+    vectors = {name: p(4) for name in names}
+    return lambda: net(
+        forward,
+        stem=conv(3, 4),
+        **vectors,
+        one=conv(4, 4, bias=bias),
+        norm=nn.BatchNorm2d(4, eps=epsilon),
+        other=conv(4, 4, bias=bias),
+        last=conv(4, 2, 1),
+    )
+
+
+NAMES = ("first", "second")
 BORNE_OUT = [
+    Case(
+        "vectors defined in another order, and another epsilon",
+        factors(NAMES[::-1]),
+        factors(NAMES, 1e-2),
+        IMAGE,
+        same,
+    ),
+    Case("biases that layers lack, beside vectors", factors(NAMES, bias=False), factors(NAMES), IMAGE, same),
+    Case("the same, and another epsilon", factors(NAMES, bias=False), factors(NAMES, 1e-2), IMAGE, same),
     Case("the same calls", in_turn("abc"), in_turn("abc"), IMAGE, same),
     Case(
         "other names, and definitions in another order",

@@ -10,7 +10,7 @@ import numpy as np
 
 from triport.reference_models.modules import Part
 
-from .layouts import Layout, layout_between
+from .layouts import Layout, layout_between, layout_in_batch
 from .observed import Call
 from .recomputed import recomputed
 from .recording import Recorded, Recording
@@ -234,7 +234,7 @@ def _layouts(
         return None
     found = []
     for one, other, tolerance in zip(first, second, tolerances, strict=True):
-        layout = layout_between(one, other, tolerance)
+        layout = layout_in_batch(one, other, tolerance)
         if layout is None:
             return None
         found.append(layout)

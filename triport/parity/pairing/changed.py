@@ -33,7 +33,7 @@ class Changed:
         self.parts = {**every_part(side), **watched_parts(side)}
         # those of no known layer: code computes with them
         vectors = [
-            name for name, one in side.parameters.items() if one.leaf is None and len(key_of(one.shape)) == 1
+            name for name, one in side.parameters.items() if one.leaf is None and len(key_of(one.shape)) <= 1
         ]
         self.vectors: dict[Source, np.ndarray] = {
             name: np.array(value) for name, value in side.values(vectors).items()

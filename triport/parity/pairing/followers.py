@@ -97,7 +97,11 @@ class _Follower(Wrapped):
         gradient = gradients[place] if place < len(gradients) else None
         if gradient is None or place >= len(found.layouts):
             return None
-        return np.ascontiguousarray(found.layouts[place].applied(gradient, shape)).reshape(shape)
+        layout = found.layouts[place]
+        if layout.is_repeated:
+            # what is held once is handed back all of it
+            gradient = gradient.sum(0, keepdims=True) / shape[0]
+        return np.ascontiguousarray(layout.applied(gradient, shape)).reshape(shape)
 
 
 class ModuleFollower(_Follower):

@@ -30,7 +30,7 @@ class Gap:
     @property
     def channels(self) -> tuple[int, int] | None:
         """The axis of channels of what each is given; None where it is not known."""
-        found = _channel_axis(self.call.part, self.call.given[0]), _channel_axis(self.part, self.given)
+        found = channel_axis(self.call.part, self.call.given[0]), channel_axis(self.part, self.given)
         return None if None in found else (found[0] or 0, found[1] or 0)
 
     @property
@@ -63,8 +63,8 @@ class Gap:
         return {at for at, part in enumerate(blocks) if close(times(given, part, axis), made, tolerance)}
 
 
-def _channel_axis(part: Part, given: np.ndarray) -> int | None:
-    """Return the axis of channels of what a module is given; None where nothing tells."""
+def channel_axis(part: Part, given: np.ndarray) -> int | None:
+    """Return the axis of channels of what a module is given or returns; None where nothing tells."""
     name = None if part.kind is None else part.kind.name
     if given.ndim < 2 or name not in _CHANNELS_LAST | _CHANNELS_SECOND:
         return None

@@ -25,8 +25,9 @@ from triport.converters.naming.pair_names import PairNames
 
 from .beside import Missed
 from .changed import Changed
-from .gap import Gap
+from .gap import Gap, channel_axis
 from .layouts import close, layout_between, paired_axes
+from .normalised import CodeBehind, makes_alike
 from .observed import Call, called_with
 from .pieces import Key, key_of
 from .recording import Recorded, Recording
@@ -129,6 +130,7 @@ class Gaps:
             (found for way in ways[:: -1 if self._several else 1] if (found := way(gap, known, sources))),
             None,
         )
+        found = found or self._made_alike(gap, known, sources)
         if found is None:
             return None
         side = self._sides[0].side
@@ -166,6 +168,29 @@ class Gaps:
                 self._several.appendleft(needed)
                 return last, 0
         return None
+
+    def _made_alike(
+        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+    ) -> tuple[Source, int] | None:
+        """Return the source of which both sides make the same where its values have length one."""
+        vectors = [*self._sides[1].vectors]
+        place = self._last_that_suffice(gap, {**known, **self._sides[1].vectors}, sources, vectors)
+        if place is None or gap.shape is None:
+            return None
+        source, of_a = sources[place], (self._known[sources[place]] or (0, {}))[0]
+        channels = None
+        if isinstance(of_a, tuple):
+            channels = channel_axis(self._sides[0].parts[of_a[0]], self._of_a[of_a])
+        tolerance = gap.call.given_tolerance[0]
+        layout = layout_between(self._of_a[of_a], known[source], tolerance)
+        if channels is None or layout is None:
+            return None
+        sides = self._sides
+        first = CodeBehind(sides[0], gap.call.call, gap.call.given[0], of_a, self._of_a[of_a], tolerance)
+        second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
+        for one in (first, second):
+            one.side.forget(one.call)
+        return (of_a, 0) if makes_alike(first, second, layout, channels, self._vectors) else None
 
     def _sources(
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
@@ -238,15 +263,22 @@ class Gaps:
         return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
 
     def _last_that_suffice(
-        self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
+        self,
+        gap: Gap,
+        known: Mapping[Source, np.ndarray],
+        sources: Sequence[Source],
+        others: Sequence[Source] = (),
     ) -> int | None:
-        """Return where the fewest last sources begin that a module is given the same with; None for none."""
-        if not sources or not self._suffice(gap, known, sources):
+        """Return where the fewest last sources begin that a module is given the same with, beside others.
+
+        None where all do not suffice.
+        """
+        if not sources or not self._suffice(gap, known, [*sources, *others]):
             return None
         low, high = 0, len(sources)
         while high - low > 1:
             middle = (low + high) // 2
-            is_enough = self._suffice(gap, known, sources[middle:])
+            is_enough = self._suffice(gap, known, [*sources[middle:], *others])
             low, high = (middle, high) if is_enough else (low, middle)
         return low
 

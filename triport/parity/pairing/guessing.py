@@ -16,7 +16,7 @@ from .rules import agree, remember_alike
 from .state import Match, Matching
 from .values import transpositions
 
-_Order = Callable[[int, Piece], tuple[int, ...]]
+_Order = Callable[[int, Piece], tuple[int | str, ...]]
 
 
 def by_guess(matching: Matching, seen: Seen) -> Seen | None:
@@ -56,18 +56,26 @@ def bears_out(matching: Matching, seen: Seen) -> bool:
 
 
 def guesses(matching: Matching) -> Iterator[list[Match]]:
-    """Yield the map by the order of calls and, where it is another, that by the order of definitions."""
+    """Yield the map by the order of calls and, where they are others, two more.
+
+    Of parameters of one module that no layer has, nothing says in which order code computes with them: they
+    are taken as they are defined, then by their names. At last all go by the order of definitions.
+    """
     defined = [{name: place for place, name in enumerate(side.parameters)} for side in matching.sides]
     called = matching.places()
 
-    def by_calls(place: int, piece: Piece) -> tuple[int, ...]:
+    def by_calls(place: int, piece: Piece) -> tuple[int | str, ...]:
         return called[place].get(piece.name, -1), defined[place][piece.name], piece.block
 
-    def by_definitions(place: int, piece: Piece) -> tuple[int, ...]:
+    def by_names(place: int, piece: Piece) -> tuple[int | str, ...]:
+        leaf = piece.name.rpartition(".")[2]
+        return called[place].get(piece.name, -1), leaf, defined[place][piece.name], piece.block
+
+    def by_definitions(place: int, piece: Piece) -> tuple[int | str, ...]:
         return defined[place][piece.name], piece.block
 
     known: list[list[Match]] = []
-    for order in (by_calls, by_definitions):
+    for order in (by_calls, by_names, by_definitions):
         found = _in_order(matching, order)
         if found is not None and found not in known:
             known.append(found)

@@ -18,9 +18,14 @@ MOST_AXES = 5  # 120 orders
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the first tensor's axes lie in the second: `axes` of it, without those of one, in this order."""
+    """How the first tensor's axes lie in the second: `axes` of it, without those of one, in this order.
+
+    With `is_repeated` the axes are the same, and one of both holds once what the other has for each of a
+    batch.
+    """
 
     axes: tuple[int, ...]
+    is_repeated: bool = False
 
     @property
     def is_turned(self) -> bool:
@@ -32,6 +37,8 @@ class Layout:
 
         An array of other sizes keeps them: a layer with another stride returns fewer values.
         """
+        if self.is_repeated and array.shape[1:] == shape[1:]:
+            return np.broadcast_to(array[:1], shape)
         if not self.is_turned:
             moved = array
         elif array.ndim == len(self.axes):
@@ -68,6 +75,22 @@ def layout_between(a: np.ndarray, b: np.ndarray, tolerance: float) -> Layout | N
                 return Layout(())
             return Layout(axes)
     return None
+
+
+def layout_in_batch(a: np.ndarray, b: np.ndarray, tolerance: float) -> Layout | None:
+    """Return how `a` lies in `b`, as above, where either may hold once what is the same in all of a batch.
+
+    Positions are encoded for one image, and then repeated, or for each.
+    """
+    found = layout_between(a, b, tolerance)
+    is_once = (
+        a.ndim == b.ndim > 1 and a.shape[1:] == b.shape[1:] and 1 in (len(a), len(b)) and a.size != b.size
+    )
+    if found is not None or not is_once or (a.dtype.kind == "f") != (b.dtype.kind == "f"):
+        return found
+    every = np.broadcast_shapes(a.shape, b.shape)
+    is_same = close(np.broadcast_to(a, every), np.broadcast_to(b, every), tolerance)
+    return Layout(tuple(range(a.ndim)), is_repeated=True) if is_same else None
 
 
 def paired_axes(axes: tuple[int, ...], first: Shape, second: Shape) -> dict[int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from .comparing import SAME_OUTPUTS, Seen
 from .flattening import flattened_plans
 from .guessing import by_guess, guesses
-from .lacked import plans_without_biases
+from .lacked import plan_of_layers, plans_without_biases
 from .matching import match_all
 from .pieces import Plan, key_of
 from .plans import blocked_plans, can_be_turned, is_small, mixed_plans, plans_of, turned_plans
@@ -36,11 +36,14 @@ def candidates(a: Side, b: Side, progress: Progress) -> Iterator[tuple[Matching,
     plain, *more = plans_of(a.parameters, b.parameters)
     first, apart = _plainest(a, b, plain, progress)
     if not _same(first, apart):
-        for matches in guesses(first):
-            for match in matches:
-                first.accept(match)
-            yield first, Seen()
-            first.forget()
+        of_layers = plan_of_layers(first)
+        with_lacked = [] if of_layers is None else [Matching(a, b, of_layers, first.feed, progress)]
+        for matching in (first, *with_lacked):
+            for matches in guesses(matching):
+                for match in matches:
+                    matching.accept(match)
+                yield matching, Seen()
+                matching.forget()
     yield _told(first, apart, more)
 
 
