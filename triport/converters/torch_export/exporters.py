@@ -110,7 +110,7 @@ def export_torchscript(
 
 
 def _check_no_error_is_caught(net: TorchNet, arrays: Sequence[np.ndarray], wrapped: Any) -> None:
-    """Raise NotExportedError where the Module goes on after an error of PyTorch, with which tracing ends all."""
+    """Raise NotExportedError where the Module goes on after an error of PyTorch: tracing ends the process."""
     torch, failed = import_torch(), list[str]()
     mode: Any = torch.overrides.TorchFunctionMode
 
