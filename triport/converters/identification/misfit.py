@@ -67,10 +67,10 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
             f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
         )
-    parts = reparametrised(closest.extra) if closest is not None else None
-    if closest is not None and parts is not None:
-        like = closest.matched >= _CLOSE * closest.total
-        close = f", and looks like {closest.spec.name}" if like else ""
+    parts = reparametrised(checkpoint.tensors if closest is None else closest.extra)
+    if parts is not None:
+        like = closest is not None and closest.matched >= _CLOSE * closest.total
+        close = f", and looks like {closest.spec.name}" if closest is not None and like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
     values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
     odd, count = next(iter(values.most_common(1)), ("", 0))  # a graph may hold none outside its branches
