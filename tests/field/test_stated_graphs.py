@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import onnx
 import pytest
 
@@ -157,6 +158,35 @@ def test_a_second_output(tmp_path, run_cli, exported):
     assert done.exit_code == 0, done.stderr
     assert words in " ".join(done.stdout.split())
     assert words in json.loads(run_cli("inspect", path, "--json", "-").stdout)["notes"][0]
+
+
+def with_prepared_images(model):
+    images = model.graph.input[0].name
+    first = next(node for node in model.graph.node if images in node.input)
+    steps = []
+    for op, name, values in (("Sub", "mean", [0.5, 0.4, 0.25]), ("Div", "std", [0.25] * 3)):
+        array = np.array(values, np.float32).reshape(1, 3, 1, 1)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+        steps.append(onnx.helper.make_node(op, [steps[-1].output[0] if steps else images, name], [f"{op}:0"]))
+    first.input[list(first.input).index(images)] = steps[-1].output[0]
+    nodes = [*steps, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+@pytest.mark.field(
+    case="an ONNX file whose graph takes the mean off its images and divides them, channel by channel",
+    source="found by trying: exporters' wrappers keep the mean and the deviation as tensors (1, 3, 1, 1)",
+    outcome="Refused, with each step and its numbers: weights alone would leave them out without a word.",
+)
+def test_a_graph_that_prepares_its_images(tmp_path, run_cli, exported):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
+    with_prepared_images(model)
+    onnx.save(model, tmp_path / "a.onnx")
+    refused = run_cli("convert", tmp_path / "a.onnx", "--to", "pytorch", "-o", tmp_path / "out.pth")
+    assert refused.exit_code == 2 and not (tmp_path / "out.pth").exists()
+    assert "Sub mean (0.5, 0.4, 0.25), Div std (0.25, 0.25, 0.25)" in refused.stderr
 
 
 @pytest.mark.field(

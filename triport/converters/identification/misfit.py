@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.formats.training_state import optimizer_that_owns
@@ -191,11 +191,27 @@ def _advice(checkpoint: Checkpoint, closest: Fit) -> str:
             f"if not, it is another network: name the right model with --model"
         )
     if closest.extra and len(closest.problems) == len(closest.extra):
+        steps = _preparation(checkpoint, closest.extra)
+        if steps:
+            return (
+                f"All of {model}'s parameters are there. Before its first layer the graph prepares the "
+                f"images itself, which {model} does not: {steps}. To take the weights out, export the network "
+                f"without this step, and prepare its images so"
+            )
         return (
             f"All of {model}'s parameters are there, and more: the file is of another network, which "
             f"computes something else, or holds what is no part of the network; then save it without that"
         )
     return "It is another network, or was changed: name the right model with --model"
+
+
+def _preparation(checkpoint: Checkpoint, names: Sequence[str]) -> str:
+    """Return what an ONNX graph does to its images with these tensors; "" if they are anything else."""
+    if checkpoint.runtime != "onnx":
+        return ""
+    from triport.converters.graphs.preparation import preparation_of_images  # it imports numpy
+
+    return preparation_of_images(checkpoint, names)
 
 
 def folded_graph(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> str | None:
