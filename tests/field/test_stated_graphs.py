@@ -209,7 +209,7 @@ def test_an_onnx_file_without_a_graph(tmp_path, run_cli):
 @pytest.mark.field(
     case="an ONNX file with a model's parameters and another graph, scored",
     source="found by an adversary: the file gives 0 %, and evaluate --runtime pytorch gave the model's 100 %",
-    outcome="Refused where the model would run in its place; of the file no published figure is its own.",
+    outcome="Refused where the model would run in its place, and said where the graphs cannot be compared.",
 )
 def test_another_graph_is_not_scored_as_the_model(tmp_path, exported):
     model = onnx.ModelProto()
@@ -221,5 +221,10 @@ def test_another_graph_is_not_scored_as_the_model(tmp_path, exported):
         open_subject(tmp_path / "a.onnx", runtime="pytorch", **options)
     subject = open_subject(tmp_path / "a.onnx", **options)
     assert subject.published is None and "its graph is not res2net_digits's, in 1 place" in subject.no_figure
+    model.CopyFrom(exported)
+    model.ir_version = 15  # of which nothing is known here
+    onnx.save(model, tmp_path / "new.onnx")
+    subject = open_subject(tmp_path / "new.onnx", runtime="pytorch", **options)
+    assert subject.published is None and "was not compared with that of res2net_digits" in subject.no_figure
     onnx.save(exported, tmp_path / "right.onnx")
     assert open_subject(tmp_path / "right.onnx", **options).published is not None

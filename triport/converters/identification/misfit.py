@@ -195,8 +195,8 @@ def _advice(checkpoint: Checkpoint, closest: Fit) -> str:
         if steps:
             return (
                 f"All of {model}'s parameters are there. Before its first layer the graph prepares the "
-                f"images itself, which {model} does not: {steps}. To take the weights out, export the network "
-                f"without this step, and prepare its images so"
+                f"images itself, which {model} does not: {steps}. To take the weights out, export the "
+                f"network without this step, and prepare its images so"
             )
         return (
             f"All of {model}'s parameters are there, and more: the file is of another network, which "
