@@ -201,3 +201,84 @@ def test_a_plain_number(kind: Any, size: int, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
     assert done.free == ()
     assert f"on N={size}" in str(done.attempts[0])
+
+
+FIRST: dict[str, int] = {}
+
+
+class InAVariable(nn.Module):
+    """Keeps the size of its first images beside its class."""
+
+    def forward(self, x):
+        return x * FIRST.setdefault("size", len(x))
+
+
+class InABuffer(nn.Module):
+    """Registers a buffer at its first call."""
+
+    def forward(self, x):
+        if not hasattr(self, "first"):
+            self.register_buffer("first", torch.ones(1) * x.shape[0])
+        return x * self.first
+
+
+class InAClosure(nn.Module):
+    """Has a function that keeps the size of the first images."""
+
+    def __init__(self):
+        super().__init__()
+        kept: dict[str, int] = {}
+        self.first = lambda size: kept.setdefault("size", size)
+
+    def forward(self, x):
+        return x * self.first(len(x))
+
+
+class InAGrowingBuffer(nn.Module):
+    """Puts a larger tensor where its buffer was."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("places", torch.zeros(1), persistent=False)
+
+    def forward(self, x):
+        if self.places.shape[0] < x.shape[0]:
+            self.places = torch.arange(x.shape[0], dtype=torch.float32)
+        return x + self.places.mean()
+
+
+@pytest.mark.field(
+    case="a Module that keeps the size of the first images that it ran with",
+    source="found by trying: the size of the run before was in the graph, which was called free and proven",
+    outcome="Each size is compared with what a fresh Module gives; that an earlier run counts is said.",
+)
+@pytest.mark.parametrize("kind", [InAVariable, InABuffer, InAClosure, InAGrowingBuffer])
+def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
+    done = convert(kind(), tmp_path / "x.onnx")
+    graph = onnx.load(tmp_path / "x.onnx")
+    assert any("keeps something of its earlier inputs" in note for note in done.warnings)
+    for size in (1, 2, 5) if done.free else (2,):
+        FIRST.clear()
+        x = np.random.default_rng(size).normal(size=(size, 3)).astype(np.float32)
+        expected = kind().eval()(torch.from_numpy(x))
+        np.testing.assert_allclose(run_onnx(graph, x)[0], expected, rtol=1e-6)
+
+
+class CatchesAnError(nn.Module):
+    """Adds where that is possible."""
+
+    def forward(self, x):
+        try:
+            return x + torch.ones(5, 3)
+        except RuntimeError:
+            return x * 2
+
+
+@pytest.mark.field(
+    case="a Module that catches an error of PyTorch and goes on",
+    source="found by trying: PyTorch's TorchScript tracer ended the process with SIGSEGV",
+    outcome="That exporter is not asked, and it is said why.",
+)
+def test_an_error_that_is_caught(tmp_path: Path) -> None:
+    done = convert(CatchesAnError(), tmp_path / "x.onnx")
+    assert "catches an error of PyTorch (add) and goes on" in str(done.attempts[0])

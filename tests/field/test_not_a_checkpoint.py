@@ -200,6 +200,11 @@ FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "saved model": (("saved_model.pb", "fingerprint.pb"), ("TensorFlow SavedModel",)),
     "tensorflow": (("checkpoint", "model.ckpt-1.index"), ("TensorFlow checkpoints",)),
     "deepspeed": (("latest", "global_step1"), ("DeepSpeed", "zero_to_fp32.py")),
+    "adapter": (("adapter_config.json", "adapter_model.safetensors"), ("adapter of PEFT", "merge_and")),
+    "orbax": (("_CHECKPOINT_METADATA", "manifest.ocdbt"), ("JAX (Orbax)",)),
+    "oneflow": (("snapshot_done",), ("OneFlow",)),
+    "ranks": (("rank_0/net-1_1.ckpt", "rank_1/net-1_1.ckpt"), ("slice of each", "transform_checkpoints")),
+    "one file": (("net-1_1.ckpt", "x.txt"), ("It has net-1_1.ckpt: give that",)),
     "hub": (("config.json", "model.safetensors"), ("model.safetensors: is of no known format",)),
     "other": (("x.txt",), ("is a directory; expected a checkpoint file",)),
 }
@@ -212,10 +217,21 @@ FOLDERS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 )
 @pytest.mark.parametrize(("names", "words"), FOLDERS.values(), ids=FOLDERS)
 def test_folders(tmp_path: Path, run_cli: Any, names: tuple[str, ...], words: tuple[str, ...]) -> None:
-    (tmp_path / "model").mkdir()
     for name in names:
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "model" / name).write_bytes(b"x")
     assert_refused(run_cli, tmp_path / "model", *words)
+
+
+@pytest.mark.field(
+    case="a package of Core ML, which is a folder",
+    source="coremltools: ct.convert(...).save('net.mlpackage') writes a folder",
+    outcome="Named, with the next step.",
+)
+def test_a_package_of_core_ml(tmp_path: Path, run_cli: Any) -> None:
+    (tmp_path / "net.mlpackage" / "Data").mkdir(parents=True)
+    (tmp_path / "net.mlpackage" / "Manifest.json").write_text("{}")
+    assert_refused(run_cli, tmp_path / "net.mlpackage", "package of Core ML", "checkpoint")
 
 
 @pytest.mark.field(

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import onnx
 import pytest
 
@@ -159,6 +160,35 @@ def test_a_second_output(tmp_path, run_cli, exported):
     assert words in json.loads(run_cli("inspect", path, "--json", "-").stdout)["notes"][0]
 
 
+def with_prepared_images(model):
+    images = model.graph.input[0].name
+    first = next(node for node in model.graph.node if images in node.input)
+    steps = []
+    for op, name, values in (("Sub", "mean", [0.5, 0.4, 0.25]), ("Div", "std", [0.25] * 3)):
+        array = np.array(values, np.float32).reshape(1, 3, 1, 1)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+        steps.append(onnx.helper.make_node(op, [steps[-1].output[0] if steps else images, name], [f"{op}:0"]))
+    first.input[list(first.input).index(images)] = steps[-1].output[0]
+    nodes = [*steps, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+@pytest.mark.field(
+    case="an ONNX file whose graph takes the mean off its images and divides them, channel by channel",
+    source="found by trying: exporters' wrappers keep the mean and the deviation as tensors (1, 3, 1, 1)",
+    outcome="Refused, with each step and its numbers: weights alone would leave them out without a word.",
+)
+def test_a_graph_that_prepares_its_images(tmp_path, run_cli, exported):
+    model = onnx.ModelProto()
+    model.CopyFrom(exported)
+    with_prepared_images(model)
+    onnx.save(model, tmp_path / "a.onnx")
+    refused = run_cli("convert", tmp_path / "a.onnx", "--to", "pytorch", "-o", tmp_path / "out.pth")
+    assert refused.exit_code == 2 and not (tmp_path / "out.pth").exists()
+    assert "Sub mean (0.5, 0.4, 0.25), Div std (0.25, 0.25, 0.25)" in refused.stderr
+
+
 @pytest.mark.field(
     case="an ONNX file of weights alone",
     source="scripts that keep initializers in a model without a node or an output",
@@ -179,7 +209,7 @@ def test_an_onnx_file_without_a_graph(tmp_path, run_cli):
 @pytest.mark.field(
     case="an ONNX file with a model's parameters and another graph, scored",
     source="found by an adversary: the file gives 0 %, and evaluate --runtime pytorch gave the model's 100 %",
-    outcome="Refused where the model would run in its place; of the file no published figure is its own.",
+    outcome="Refused where the model would run in its place, and said where the graphs cannot be compared.",
 )
 def test_another_graph_is_not_scored_as_the_model(tmp_path, exported):
     model = onnx.ModelProto()
@@ -191,5 +221,10 @@ def test_another_graph_is_not_scored_as_the_model(tmp_path, exported):
         open_subject(tmp_path / "a.onnx", runtime="pytorch", **options)
     subject = open_subject(tmp_path / "a.onnx", **options)
     assert subject.published is None and "its graph is not res2net_digits's, in 1 place" in subject.no_figure
+    model.CopyFrom(exported)
+    model.ir_version = 15  # of which nothing is known here
+    onnx.save(model, tmp_path / "new.onnx")
+    subject = open_subject(tmp_path / "new.onnx", runtime="pytorch", **options)
+    assert subject.published is None and "was not compared with that of res2net_digits" in subject.no_figure
     onnx.save(exported, tmp_path / "right.onnx")
     assert open_subject(tmp_path / "right.onnx", **options).published is not None

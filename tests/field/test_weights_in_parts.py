@@ -90,6 +90,17 @@ def test_quantised_weights(tmp_path: Path, run_cli: Any, kind: str) -> None:
 
 
 @pytest.mark.field(
+    case="an adapter alone, without the weights of its network",
+    source="huggingface/peft: save_pretrained writes adapter_model.safetensors beside adapter_config.json",
+    outcome="Named, with what joins it to the network.",
+)
+def test_an_adapter_alone(tmp_path: Path, run_cli: Any) -> None:
+    state = {f"base_model.model.fc.lora_{part}.weight": torch.ones(4, 4) for part in "AB"}
+    torch.save(state, tmp_path / "adapter.pth")
+    assert_refused(run_cli, tmp_path / "adapter.pth", "LoRA adds a product", "merge_and_unload")
+
+
+@pytest.mark.field(
     case="a state dict of empty tensors",
     source="DeepSpeed's ZeRO-3: a module's own state_dict() has parameters of the shape (0,)",
     outcome="Named, with DeepSpeed's own command that makes whole weights.",
@@ -156,7 +167,7 @@ def test_folders_of_accelerate(tmp_path: Path, run_cli: Any) -> None:
     two = run_cli("convert", folder, "--to", "pytorch", "-o", output)
     assert two.exit_code == 2 and "pytorch_model_1.bin" in two.stderr and "give one of them" in two.stderr
     outer = run_cli("inspect", tmp_path / "run")
-    assert outer.exit_code == 2 and "It has step_10/: give one of them" in outer.stderr
+    assert outer.exit_code == 2 and "It has step_10/: give that" in outer.stderr
     (folder / "pytorch_model_1.bin").rename(folder / "averaged.pth")
     assert run_cli("inspect", folder).exit_code == 2
     (folder / "config.json").write_text("{}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ _WEIGHTS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".onnx", ".tar", ".p
 _MAKE_ONE_FILE = "python -m torch.distributed.checkpoint.format_utils dcp_to_torch {} FILE.pth"
 _DISTRIBUTED = f"Make one file of its folder: {_MAKE_ONE_FILE.format('FOLDER')}"
 _MAX_LISTED = 1000
+_OF_A_RANK = re.compile(r"rank_?\d+[/\\]")
 
 
 def zip_without_pickle(names: Collection[str]) -> str:
@@ -79,10 +81,32 @@ def folder(path: str | os.PathLike[str]) -> str:
     """Return what a folder is, for a message after its name."""
     with os.scandir(path) as entries:
         names = sorted(entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False))
+    told = _of_a_framework(os.fspath(path), names)
+    if told is not None:
+        return told
+    found = [name for name in names if name.lower().endswith(_WEIGHTS)]
+    found = found or [f"{name}{os.sep}" for name in names if _has_weights(Path(path) / name)]
+    if found and all(_OF_A_RANK.fullmatch(name) for name in found):
+        return (
+            f"is a directory; expected a checkpoint file. It has {_some(found)}, of a parallel training, "
+            f"each of which may hold a slice of each tensor. Make whole tensors of all ranks' files first "
+            f"(mindspore.transform_checkpoints), or give a file of one rank where that has the whole network"
+        )
+    if found:
+        which = "one of them" if len(found) > 1 else "that"
+        return f"is a directory; expected a checkpoint file. It has {_some(found)}: give {which}"
+    return (
+        "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside "
+        "the weights"
+    )
+
+
+def _of_a_framework(path: str, names: Collection[str]) -> str | None:
+    """Return what a folder is that a framework wrote as a whole; None where its names do not tell."""
     if ".metadata" in names or any(name.endswith(".distcp") for name in names):
         return (
             f"is a folder of a PyTorch distributed checkpoint. Make one file of it: "
-            f"{_MAKE_ONE_FILE.format(os.fspath(path))}"
+            f"{_MAKE_ONE_FILE.format(path)}"
         )
     if "data.pkl" in names and "version" in names:
         return (
@@ -95,14 +119,24 @@ def folder(path: str | os.PathLike[str]) -> str:
         return "is a folder of TensorFlow checkpoints, which are not read. Export the model to ONNX (tf2onnx)"
     if "latest" in names and any(name.startswith("global_step") for name in names):
         return "is a folder of a DeepSpeed checkpoint. Make one file of it with the zero_to_fp32.py inside"
-    found = [name for name in names if name.lower().endswith(_WEIGHTS)]
-    found = found or [f"{name}{os.sep}" for name in names if _has_weights(Path(path) / name)]
-    if found:
-        return f"is a directory; expected a checkpoint file. It has {_some(found)}: give one of them"
-    return (
-        "is a directory; expected a checkpoint file, or a folder from a hub, which has a config.json beside "
-        "the weights"
-    )
+    if "adapter_config.json" in names:
+        return (
+            "is an adapter of PEFT, without the weights of the network that it is for. Join both (peft's "
+            "model.merge_and_unload()) and save the network's state dict"
+        )
+    if not {"manifest.ocdbt", "_CHECKPOINT_METADATA", "_METADATA"}.isdisjoint(names):
+        return (
+            "is a checkpoint of JAX (Orbax), which is not read. Load it where it was made, and save its "
+            "weights as safetensors or export the network to ONNX"
+        )
+    if "snapshot_done" in names:
+        return (
+            "is a checkpoint of OneFlow, with a folder for each tensor, which is not read. Load it in "
+            "OneFlow, and save its arrays by torch.save or as safetensors"
+        )
+    if "Manifest.json" in names and path.rstrip(os.sep).lower().endswith(".mlpackage"):
+        return "is a package of Core ML, which is not read. Take the checkpoint that it was made from"
+    return None
 
 
 def choice(taken: str, others: Collection[str]) -> str:

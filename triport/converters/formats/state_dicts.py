@@ -13,6 +13,9 @@ from triport.reference_models.kinds import LEAVES
 
 # timm's order: timm/models/_helpers.py load_state_dict
 _KEYS = ("state_dict_ema", "model_ema", "state_dict", "model")
+_OF_DEEPSPEED = {"ds_config", "ds_version"}
+_GENERATORS = {"python", "numpy", "cpu", "cuda", "npu", "xpu", "mps", "torch"}
+_ARGUMENTS = ("Arguments", "Args", "Namespace", "Config")  # as classes of options are called
 _MAX_DEPTH = 32
 
 
@@ -36,6 +39,11 @@ def choose_state_dict(
     Raises:
         FormatError: there is no state dict in it, or several and no rule to choose.
     """
+    if isinstance(root, Opaque) and str(root.kind).endswith(_ARGUMENTS):
+        raise FormatError(
+            f"{path}: holds the options of a training (class {root.kind}), and no weights. Take the file "
+            f"that has the model's weights"
+        )
     if isinstance(root, Opaque):
         raise FormatError(
             f"{path}: holds a whole object of class {root.kind}, which only its own code can rebuild; "
@@ -75,6 +83,11 @@ def _found(root: Any, path: str, notes: list[str]) -> _Found:
     Raises:
         FormatError: there is none, or there are several; the message says where.
     """
+    if _is_of_random_generators(root):
+        raise FormatError(
+            f"{path}: holds the states of random generators alone ({', '.join(map(_label, root))}). Take the "
+            f"checkpoint that has the model's weights"
+        )
     everything = list(_state_dicts(root))
     found = [one for one in everything if not _is_training(one.keys)] or everything
     found = [one for one in found if _looks_like_weights(one.value)] or found
@@ -171,6 +184,13 @@ def _fits(value: dict[Any, Any]) -> bool:
     return is_of_known_model({name: value[name].shape for name in _tensors(value)})
 
 
+def _is_of_random_generators(root: Any) -> bool:
+    """Whether it is what transformers' Trainer keeps of them, as rng_state.pth."""
+    if not isinstance(root, dict) or not root or not root.keys() <= _GENERATORS:
+        return False
+    return not any(isinstance(value, dict) and _tensors(value) for value in root.values())
+
+
 def _is_training(keys: tuple[str, ...]) -> bool:
     return any("optim" in key or "scheduler" in key or key in ("amp", "scaler") for key in keys)
 
@@ -247,11 +267,15 @@ def _nothing(root: Any, path: str) -> FormatError:
             f"the first one has the parameters: take its file"
         )
     if {"state", "param_groups"} <= root.keys() or all(
-        isinstance(key, str) and _is_training((key,)) for key in root
+        isinstance(key, str) and (_is_training((key,)) or key in _OF_DEEPSPEED) for key in root
     ):
+        advice = (
+            "DeepSpeed's zero_to_fp32.py makes the whole weights of its folder"
+            if _OF_DEEPSPEED & root.keys()
+            else "Take the checkpoint that has the model's weights"
+        )
         return FormatError(
-            f"{path}: holds state of training alone ({', '.join(map(_label, list(root)[:5]))}). Take the "
-            f"checkpoint that has the model's weights"
+            f"{path}: holds state of training alone ({', '.join(map(_label, list(root)[:5]))}). {advice}"
         )
     keys = ", ".join(_label(key) for key in list(root)[:10])
     return FormatError(f"{path}: has no state dict inside; its keys are {keys}")

@@ -14,6 +14,7 @@ from triport.reference_models.spec import ModelSpec
 # of onnx 1.23; another version's operators may be other functions, and its files may mean something else
 NEWEST_OPSET = 28
 NEWEST_IR = 14
+WEIGHTS_ONLY = "the file holds weights only, no node and no output"
 _FLOATING = ("", "float16", "bfloat16", "float32", "float64")
 
 
@@ -81,7 +82,7 @@ def graph_verdict(checkpoint: Checkpoint, spec: ModelSpec, names: Mapping[str, s
         return GraphVerdict((), f"no graph of {spec.name} is stored (docs/generate_graphs.py makes it)")
     found = flow_of_file(checkpoint, names, spec.input_size_px)
     if found is None:
-        return GraphVerdict((), "the file holds weights only, no node and no output")
+        return GraphVerdict((), WEIGHTS_ONLY)
     version, opsets = versions_of(checkpoint)
     if version is None or not 0 < version <= NEWEST_IR:
         which = "no version of ONNX's format" if version is None else f"version {version} of ONNX's format"

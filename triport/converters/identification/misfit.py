@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from triport.converters.formats import FLOATS, Checkpoint, short
 from triport.converters.formats.training_state import optimizer_that_owns
@@ -67,10 +67,10 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"{checkpoint.path}: {what}: all of its {counted(len(checkpoint.tensors), 'tensor')} are empty, "
             f"as DeepSpeed's ZeRO-3 leaves them in each process. Its zero_to_fp32.py makes the whole weights"
         )
-    parts = reparametrised(closest.extra) if closest is not None else None
-    if closest is not None and parts is not None:
-        like = closest.matched >= _CLOSE * closest.total
-        close = f", and looks like {closest.spec.name}" if like else ""
+    parts = reparametrised(checkpoint.tensors if closest is None else closest.extra)
+    if parts is not None:
+        like = closest is not None and closest.matched >= _CLOSE * closest.total
+        close = f", and looks like {closest.spec.name}" if closest is not None and like else ""
         return f"{checkpoint.path}: {what} as it is{close}: {parts}"
     values = Counter(tensor.dtype for tensor in checkpoint.tensors.values())
     odd, count = next(iter(values.most_common(1)), ("", 0))  # a graph may hold none outside its branches
@@ -191,11 +191,27 @@ def _advice(checkpoint: Checkpoint, closest: Fit) -> str:
             f"if not, it is another network: name the right model with --model"
         )
     if closest.extra and len(closest.problems) == len(closest.extra):
+        steps = _preparation(checkpoint, closest.extra)
+        if steps:
+            return (
+                f"All of {model}'s parameters are there. Before its first layer the graph prepares the "
+                f"images itself, which {model} does not: {steps}. To take the weights out, export the "
+                f"network without this step, and prepare its images so"
+            )
         return (
             f"All of {model}'s parameters are there, and more: the file is of another network, which "
             f"computes something else, or holds what is no part of the network; then save it without that"
         )
     return "It is another network, or was changed: name the right model with --model"
+
+
+def _preparation(checkpoint: Checkpoint, names: Sequence[str]) -> str:
+    """Return what an ONNX graph does to its images with these tensors; "" if they are anything else."""
+    if checkpoint.runtime != "onnx":
+        return ""
+    from triport.converters.graphs.preparation import preparation_of_images  # it imports numpy
+
+    return preparation_of_images(checkpoint, names)
 
 
 def folded_graph(checkpoint: Checkpoint, specs: Iterable[ModelSpec]) -> str | None:

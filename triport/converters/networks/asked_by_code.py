@@ -202,11 +202,11 @@ def _is_own(frame: FrameType) -> bool:
 
 def _asks_for_sizes(parts: Iterable[Any], ran: Iterable[CodeType]) -> bool:
     """Whether a network's own code, what it calls by name or what ran has a word for a tensor's size."""
-    codes = (*_own_codes(parts), *(part for code in ran for part in codes_within(code)))
+    codes = (*own_codes(parts), *(part for code in ran for part in codes_within(code)))
     return any(not _SIZE_WORDS.isdisjoint(code.co_names) for code in codes)
 
 
-def _own_codes(parts: Iterable[Any]) -> Iterator[CodeType]:
+def own_codes(parts: Iterable[Any]) -> Iterator[CodeType]:
     """Yield the code of a network's methods, and of what these call by name."""
     waiting: list[Any] = [held for kind in own_kinds(parts) for held in vars(kind).values()]
     seen: set[Any] = set()

@@ -78,6 +78,8 @@ def export_torchscript(
     torch._C._jit_set_onnx_log_output_stream("stderr")
     buffer, newest = io.BytesIO(), newest_opset_of_torchscript(torch)
     names = net.output_names if wrapped is None else wrapped.names()
+    with net.keeping():
+        _check_no_error_is_caught(net, arrays, wrapped)
     with _exporting(TORCHSCRIPT, net):
         torch.onnx.export(
             net.wrapped if wrapped is None else wrapped,
@@ -105,6 +107,28 @@ def export_torchscript(
         value.const_value = held(net.state[name])
         model.graph.register_initializer(value)
     return _finished(net, TORCHSCRIPT, model, free)
+
+
+def _check_no_error_is_caught(net: TorchNet, arrays: Sequence[np.ndarray], wrapped: Any) -> None:
+    """Raise NotExportedError where the Module goes on after an error of PyTorch: tracing ends the process."""
+    torch, failed = import_torch(), list[str]()
+    mode: Any = torch.overrides.TorchFunctionMode
+
+    class Noted(mode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            try:
+                return func(*args, **(kwargs or {}))
+            except RuntimeError:
+                failed.append(getattr(func, "__name__", str(func)))
+                raise
+
+    with Noted():
+        net.run(arrays, wrapped=wrapped)
+    if failed:
+        raise NotExportedError(
+            f"the code of {net.name} catches an error of PyTorch ({failed[0]}) and goes on, with which this "
+            f"exporter would end the process"
+        )
 
 
 def export_dynamo(
@@ -183,12 +207,11 @@ def _exporting(exporter: str, net: TorchNet) -> Iterator[None]:
     """Let an exporter work without its logs and advice; whatever it raises is one sentence."""
     net.refresh()  # what it keeps would become a constant of the graph
     try:
-        with without_logs(), users_code(exporter):
+        # what it keeps of the tracing is no number
+        with net.keeping(), without_logs(), users_code(exporter):
             yield
     except TriportError as error:
         raise NotExportedError(_reason(error.__cause__ or error)) from error
-    finally:
-        net.refresh()  # what it keeps of the tracing is no number
 
 
 @contextlib.contextmanager

@@ -1,17 +1,29 @@
-"""What a Module keeps of its parameters between calls, beside its state."""
+"""What a Module keeps of its parameters and of its inputs' sizes between calls, beside its state."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from functools import partial
+from types import CellType, FunctionType, MethodType
 from typing import Any
 
 from triport.converters.environment import import_torch
+from triport.converters.networks.asked_by_code import own_codes, own_kinds
+from triport.converters.networks.telling_sizes import is_framework
+
+_CONTAINERS = (dict, list, set)
+_MOST_HELD = 10_000  # a larger container is a table, and nothing that a call fills
+Held = list[tuple[Any, Any]]  # an object, and what it held
 
 
 class Kept:
-    """A Module's own attributes as they are now, before it runs with other values.
+    """What a Module's code can write, as it is now, before it runs with other values.
 
     A Module may keep a result of its parameters, in a dict as LeViT's attention biases or in an attribute
-    that was None. With other values it would go on computing with the old one, and so would a copy of it.
+    that was None. With other values it would go on computing with the old one, and so would a copy of it. It
+    may as well keep the size of its first inputs: in a buffer that its first call registers, in an object
+    that it has, in a function's closure, in its class, or in a variable of the file that its class is in.
     """
 
     def __init__(self, module: Any) -> None:
@@ -21,20 +33,57 @@ class Kept:
         # PyTorch's own, and what stands for a call for a while
         self._others = frozenset(vars(torch.nn.Module())) | {"forward"}
         _train_and_back(module)
-        self._attributes = [
-            (one, self._of(one)) for one in module.modules() if not isinstance(one, torch.jit.ScriptModule)
-        ]
+        parts = [one for one in module.modules() if not isinstance(one, torch.jit.ScriptModule)]
+        self._buffers = [(one, {*one._buffers}) for one in parts]
+        kinds = own_kinds(parts)
+        files = [sys.modules.get(name) for name in dict.fromkeys(kind.__module__ for kind in kinds)]
+        named = {name for code in own_codes(parts) for name in code.co_names}
+        self._shared = [(one, _named_values(one, named)) for one in (*kinds, *files) if one is not None]
+        self._owners, self._containers = self._reached(parts)
 
     def forget(self) -> None:
         """Put the attributes back, and with them whatever was kept since."""
         _train_and_back(self._module)
-        for one, attributes in self._attributes:
-            for name in self._of(one).keys() - attributes.keys():
-                del one.__dict__[name]
-            one.__dict__.update({name: _shallow(value) for name, value in attributes.items()})
+        for owner, attributes in self._owners:
+            for name in self._of(owner).keys() - attributes.keys():
+                del owner.__dict__[name]
+            owner.__dict__.update(attributes)
+        for shared, values in self._shared:
+            for name, value in values.items():
+                if vars(shared).get(name) is not value:
+                    setattr(shared, name, value)
+        for container, held in self._containers:
+            if not _is_same(container, held):
+                container.clear()
+                (container.extend if isinstance(container, list) else container.update)(held)
+        for owner, names in self._buffers:
+            for name in owner._buffers.keys() - names:
+                delattr(owner, name)
 
-    def _of(self, module: Any) -> dict[str, Any]:
-        return {name: _shallow(value) for name, value in vars(module).items() if name not in self._others}
+    def _reached(self, parts: Sequence[Any]) -> tuple[Held, Held]:
+        """Return the objects that code can write, with their attributes, and the containers, with copies."""
+        owners, containers, seen = Held(), Held(), set[int]()
+        inside = {id(one) for one in parts}
+        waiting = [*parts, *(value for _, values in self._shared for value in values.values())]
+        while waiting:
+            one = waiting.pop()
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
+            if type(one) in _CONTAINERS:
+                if len(one) <= _MOST_HELD:
+                    containers.append((one, one.copy()))
+                    waiting += one.values() if isinstance(one, dict) else one
+            elif isinstance(one, FunctionType | MethodType | partial):
+                waiting += _behind(one)
+            elif id(one) in inside or _is_own(one):
+                attributes = self._of(one)
+                owners.append((one, attributes))
+                waiting += attributes.values()
+        return owners, containers
+
+    def _of(self, owner: Any) -> dict[str, Any]:
+        return {name: value for name, value in vars(owner).items() if name not in self._others}
 
 
 def _train_and_back(module: Any) -> None:
@@ -45,5 +94,34 @@ def _train_and_back(module: Any) -> None:
         one.training = mode
 
 
-def _shallow(value: Any) -> Any:
-    return value.copy() if type(value) in (dict, list, set) else value
+def _named_values(shared: Any, named: set[str]) -> dict[str, Any]:
+    """Return the variables of a class or of a file that code names."""
+    return {
+        name: value for name, value in vars(shared).items() if name in named and not name.startswith("__")
+    }
+
+
+def _behind(function: Any) -> list[Any]:
+    """Return what a function holds: what it closes over, or what it is called with."""
+    if isinstance(function, partial):
+        return [function.func, *function.args, *function.keywords.values()]
+    if isinstance(function, MethodType):
+        return [function.__func__, function.__self__]
+    cells = function.__closure__ or ()
+    return [cell.cell_contents for cell in cells if cell != CellType()]
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it is an object of a class that is neither of a framework nor of Python or of this package."""
+    name = type(value).__module__
+    known = {"triport", *sys.stdlib_module_names} - {"__main__"}
+    return hasattr(value, "__dict__") and not is_framework(name) and name.partition(".")[0] not in known
+
+
+def _is_same(container: Any, held: Any) -> bool:
+    """Whether a container has what it held, the very same objects: some, as tensors, do not compare."""
+    if isinstance(container, dict):
+        return container.keys() == held.keys() and all(container[key] is held[key] for key in held)
+    return len(container) == len(held) and all(
+        one is other for one, other in zip(container, held, strict=True)
+    )

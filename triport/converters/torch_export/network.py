@@ -128,6 +128,20 @@ class TorchNet:
         self._kept.forget()
 
     @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Put back what the Module writes into its buffers, as a counter of calls, and all else it keeps."""
+        slots = _buffer_slots(self.module)
+        before = [(buffer, buffer.detach().clone()) for _, _, buffer in slots if buffer is not None]
+        try:
+            yield
+        finally:
+            for owner, name, buffer in slots:
+                owner._buffers[name] = buffer
+            for buffer, values in before:
+                buffer.data.copy_(values)
+            self.refresh()
+
+    @contextlib.contextmanager
     def with_values(self, values: Mapping[str, Any]) -> Iterator[None]:
         """Let the Module have other values, by name, until the block ends."""
         with self._restored():

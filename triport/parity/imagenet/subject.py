@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from triport.converters.convert import SHIPPED, check_finite, parameters_of
 from triport.converters.environment import SET_HERE
 from triport.converters.formats import Checkpoint, file_sha256, open_checkpoint
-from triport.converters.graphs.verdict import graph_verdict
+from triport.converters.graphs.verdict import WEIGHTS_ONLY, graph_verdict
 from triport.converters.identification.fit import Fit
 from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
 from triport.converters.mindir.asked import is_mindir
@@ -308,17 +308,25 @@ def _folded(checkpoint: Checkpoint, asked: Opening) -> ScoredNetwork:
 
 
 def _figure_of_graph(checkpoint: Checkpoint, found: Fit, runtime: str) -> Figure | None:
-    """Return why no published figure is that of a file whose graph is not its model's; None where it is.
+    """Return why no published figure is that of a file whose graph is not known to be its model's.
+
+    None where it is, where the file itself runs, and where it has no graph.
 
     Raises:
         SubjectError: what the runtime would run is the model, which computes something else than the file.
     """
     graph = graph_verdict(checkpoint, found.spec, found.names)
-    if graph is None or not graph.differences:
+    if graph is None or graph.equal:
         return None
+    runs_file = runtime_called(runtime).LOADS == "onnx"
+    if graph.not_compared is not None:
+        if runs_file or graph.not_compared == WEIGHTS_ONLY:
+            return None
+        own = f"its own graph was not compared with that of {found.spec.name}, which ran in {runtime} instead"
+        return Figure(None, "stated", f"{own}: {graph.not_compared}")
     count = counted(len(graph.differences), "place")
     another = f"its graph is not {found.spec.name}'s, in {count}: {graph.differences[0]}"
-    if runtime_called(runtime).LOADS != "onnx":
+    if not runs_file:
         raise SubjectError(
             f"{checkpoint.path}: {another}. {found.spec.name} in {runtime} would be another function: give "
             f"--runtime onnx or openvino, which run the file"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +57,13 @@ def convert_module(
         progress(f"reading {request.checkpoint.name}")
         notes += load(net, request.checkpoint)
     progress(f"running {name}")
-    with _buffers_kept(module):
+    with net.keeping():
         plan = plan_axes(net, SEED)
-        _check_repeats(net, plan)
+    with net.keeping():
+        notes += _check_repeats(net, plan)
         net.name_outputs(ordinary(net.inputs, plan.traced, SEED).arrays)
         notes += learn_ranges(net, specs, plan.traced, request.opset, SEED)
+    with net.keeping():
         prover = Prover(net)
         attempts: list[Attempt] = []
         with tempfile.TemporaryDirectory(prefix="triport-") as folder:
@@ -71,17 +72,6 @@ def convert_module(
             return _none_is_right(name, prover, attempts, notes)
         progress(f"writing {output.name}")
         return keep(found, output, prover, plan, attempts, notes)
-
-
-@contextmanager
-def _buffers_kept(module: Any) -> Iterator[None]:
-    """Put back what a Module writes into its own buffers, as a counter of calls, while it runs."""
-    before = [(one, one.detach().clone()) for one in module.buffers()]
-    try:
-        yield
-    finally:
-        for one, values in before:
-            one.data.copy_(values)
 
 
 def _check(name: str, request: ConvertRequest) -> list[InputSpec]:
@@ -121,21 +111,49 @@ def _default_output(name: str) -> Path:
     return output
 
 
-def _check_repeats(net: TorchNet, plan: SizePlan) -> None:
-    """Raise ModuleError if the Module gives other outputs for the same inputs."""
+def _check_repeats(net: TorchNet, plan: SizePlan) -> list[str]:
+    """Return a note where the run before decides what the Module gives for inputs of another size.
+
+    Raises:
+        ModuleError: it gives other outputs for the same inputs.
+    """
     arrays = ordinary(net.inputs, plan.traced, SEED).arrays
-    for first, second in zip(net.run(arrays), net.run(arrays), strict=True):
-        same = first.shape == second.shape
-        if same and first.dtype.kind == "f":
-            finite = np.isfinite(first) & np.isfinite(second)
-            largest = np.abs(first[finite]).max(initial=0.0)
-            same = bool(np.abs(first[finite] - second[finite]).max(initial=0.0) <= REPEATED * largest)
-        if not same:
+    with net.keeping():
+        if not _are_close(net.run(arrays), net.run(arrays)):
             raise ModuleError(
                 f"{net.name}: gives other outputs for the same inputs, so nothing can be compared with it. "
                 f"In evaluation mode something is still random (dropout with training=True, torch.rand), "
                 f"or it keeps a state from call to call"
             )
+    sizes = plan.proofs[0]
+    others = ordinary(net.inputs, sizes, SEED).arrays
+    with net.keeping():
+        fresh = net.run(others)
+    with net.keeping():
+        net.run(arrays)
+        if _are_close(fresh, net.run(others)):
+            return []
+    before, after = (
+        ", ".join(f"{axis}={size}" for axis, size in one.items() if plan.proofs[0][axis] != plan.traced[axis])
+        for one in (plan.traced, sizes)
+    )
+    return [
+        f"{net.name} keeps something of its earlier inputs: with {after} it gives other outputs after a run "
+        f"with {before} than at first. The graph is compared with what it gives at first"
+    ]
+
+
+def _are_close(ones: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> bool:
+    """Whether two runs gave the same, but for roundings."""
+    for first, second in zip(ones, others, strict=True):
+        if first.shape != second.shape:
+            return False
+        if first.dtype.kind == "f":
+            finite = np.isfinite(first) & np.isfinite(second)
+            largest = np.abs(first[finite]).max(initial=0.0)
+            if np.abs(first[finite] - second[finite]).max(initial=0.0) > REPEATED * largest:
+                return False
+    return True
 
 
 def _none_is_right(
