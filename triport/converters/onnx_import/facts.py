@@ -61,21 +61,43 @@ class Facts:
         """Return the number of a value's dtype as ONNX counts them, 0 where it is not known."""
         if name in self._tensors:
             return int(self._tensors[name].data_type)
-        stated = self._stated(name)
+        stated = self.stated(name)
         return int(stated.elem_type) if stated is not None else 0
 
-    def _stated(self, name: str) -> Any:
+    def stated(self, name: str) -> Any:
         """Return the type of a tensor that the graph states, None if it states none."""
         info = self._infos.get(name)
         return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
+
+    def state(self, info: Any) -> None:
+        """Add what has been found of a value, a ValueInfoProto, before anything was asked that follows of it."""
+        self._infos[info.name] = info
+
+    def type_of(self, name: str) -> Any:
+        """Return the TypeProto of a value, None where nothing is known."""
+        import onnx
+
+        tensor = self._tensors.get(name)
+        if tensor is not None:
+            return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        info = self._infos.get(name)
+        return info.type if info is not None else None
+
+    @staticmethod
+    def size(dim: Any) -> Size:
+        """Return the size that an axis states: a number, the name of a free axis, or None."""
+        if dim.HasField("dim_value"):
+            return int(dim.dim_value)
+        name = str(dim.dim_param)
+        return None if not name or name.startswith("unk__") else name  # onnx's name for what it does not know
 
     def shape(self, name: str) -> list[Size] | None:
         """Return a value's sizes, or None if not even the rank is known."""
         if name in self._tensors:
             return list(self._tensors[name].dims)
-        kind = self._stated(name)
+        kind = self.stated(name)
         if kind is not None:
-            return [_size(d) for d in kind.shape.dim] if kind.HasField("shape") else None
+            return [self.size(d) for d in kind.shape.dim] if kind.HasField("shape") else None
         is_made_here = name in self._makers
         return self._around.shape(name) if self._around is not None and not is_made_here else None
 
@@ -128,13 +150,6 @@ class Facts:
             return _objects(shape[first:last])
         known = [n for n in shape if isinstance(n, int)]
         return np.array(math.prod(known), object) if len(known) == len(shape) else None
-
-
-def _size(dim: Any) -> Size:
-    if dim.HasField("dim_value"):
-        return int(dim.dim_value)
-    name = str(dim.dim_param)
-    return None if not name or name.startswith("unk__") else name  # onnx's own name for what it does not know
 
 
 def _objects(elements: Sequence[Any]) -> np.ndarray:

@@ -322,7 +322,9 @@ def is_uniform(array: np.ndarray) -> bool:
 
     Exporters store equal tensors once: the ones of two norms are then one initializer, and not shared.
     """
-    return bool(array.size) and bool((array == array.flat[0]).all())
+    if not array.size or array.flat[0] != array.flat[-1]:
+        return False
+    return bool((array == array.flat[0]).all())
 
 
 def path_of(label: str) -> str | None:
