@@ -37,7 +37,7 @@ def written_source(path: Path, target: Target, name: str) -> Source:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Let Python not search for dead cycles meanwhile: a graph's many objects live until its source is written."""
+    """Let Python not search for dead cycles meanwhile: what is made of a graph lives until the end."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

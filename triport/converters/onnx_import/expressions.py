@@ -95,7 +95,7 @@ class _Filled:
         self._parts = parts
 
     def visit(self, node: Any) -> Any:
-        """Return a node's copy: of a name the part, of a call what is not omitted, of a list the stars opened."""
+        """Return a node's copy: of a name the part; what is omitted is left out, stars are opened."""
         if isinstance(node, ast.Name):
             return literal(self._parts[node.id]) if node.id in self._parts else ast.Name(node.id, ast.Load())
         if isinstance(node, ast.Call):

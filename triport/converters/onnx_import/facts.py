@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-# a tensor of more bytes is never read as a value: sizes, axes, scales
-MOST_BYTES = 4096
+_MOST_BYTES = 4096
 _MOST_ELEMENTS = 1024
 _DEPTH = 200
 Size = int | str | None  # a number, the name of a free axis, or not known
@@ -41,6 +40,11 @@ def opset_of(proto: Any) -> int:
     return max([e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")], default=17)
 
 
+def is_large(tensor: Any) -> bool:
+    """Return whether a tensor is too large to be read as a value, as sizes, axes and scales are."""
+    return math.prod(tensor.dims) > _MOST_BYTES or bool(tensor.ByteSize() > _MOST_BYTES)
+
+
 def inner_graphs(node: Any) -> list[Any]:
     """Return the graphs that a node holds."""
     return [a.g for a in node.attribute if a.HasField("g")]
@@ -70,7 +74,7 @@ class Facts:
         return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
 
     def state(self, info: Any) -> None:
-        """Add what has been found of a value, a ValueInfoProto, before anything was asked that follows of it."""
+        """Add what has been found of a value, a ValueInfoProto, before what follows of it is asked."""
         self._infos[info.name] = info
 
     def type_of(self, name: str) -> Any:
@@ -161,7 +165,7 @@ def _objects(elements: Sequence[Any]) -> np.ndarray:
 def _read(tensor: Any) -> np.ndarray | None:
     import onnx
 
-    if tensor.ByteSize() > MOST_BYTES or tensor.data_type == onnx.TensorProto.STRING:
+    if is_large(tensor) or tensor.data_type == onnx.TensorProto.STRING:
         return None
     return onnx.numpy_helper.to_array(tensor).astype(object)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .facts import Facts, Size, inner_graphs
+from .facts import Facts, inner_graphs
 from .ranks import is_more, shape_of
 
 _INT64, _FLOAT = 7, 1
@@ -77,7 +77,7 @@ def _is_open(kind: Any) -> bool:
 
 
 def _by_onnx(node: Any, facts: Facts) -> dict[str, Any]:
-    """Return the types of a node's outputs as onnx infers them of its inputs; none where these are not known."""
+    """Return the types of a node's outputs as onnx infers them, none where its inputs are not known."""
     import onnx
 
     types = {name: facts.type_of(name) for name in node.input if name}

@@ -15,7 +15,7 @@ import numpy as np
 from triport.converters.graphs.inferable import make_inferable
 
 from .branches import write_out_branches
-from .facts import MOST_BYTES, Facts, inner_graphs, opset_of
+from .facts import Facts, inner_graphs, is_large, opset_of
 from .node_by_node import follow
 from .sequences import write_out_sequences
 
@@ -34,7 +34,7 @@ def inferred(proto: Any) -> Any:
         ShapesContradictError: onnx finds a contradiction.
     """
     known: dict[str, np.ndarray] = {}
-    large = {each.name: each for each in proto.graph.initializer if each.ByteSize() > MOST_BYTES}
+    large = {each.name: each for each in proto.graph.initializer if is_large(each)}
     found = _by_onnx(proto, known, large)
     for _ in range(_ROUNDS):
         facts = Facts(found.graph, opset_of(proto))
