@@ -25,6 +25,12 @@ class ForwardBody:
     statements: list[ast.stmt]
     members: frozenset[str]  # the attributes of `self`
     numbers: frozenset[str] = frozenset()  # those arguments that are numbers of Python
+    shapes: tuple[Any, ...] = ()  # of each argument its shape, as far as it is known
+
+    def axis_of(self, size: int, place: int) -> list[str]:
+        """Return the arguments whose axis of that place has that size."""
+        pairs = zip(self.arguments, self.shapes, strict=False)
+        return [each for each, shape in pairs if shape is not None and shape[place : place + 1] == [size]]
 
     @property
     def kinds(self) -> list[bool]:

@@ -83,7 +83,13 @@ class _Classes:
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
         statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
-        body = ForwardBody(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
+        body = ForwardBody(
+            written.arguments,
+            statements,
+            frozenset(tree.members),
+            frozenset(written.numbers),
+            tuple(self.shared.shapes.get(each) for each in written.arguments),
+        )
         return Class("", self._constructor(tree), body, written, [written.block.path])
 
     def _finish(self, made: Class) -> None:

@@ -30,7 +30,7 @@ _MOVED: dict[str, slice] = {
 }
 # what computes each element by itself: one that is not known makes one that is not known
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Min", "Max")
-_LOGIC = ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
+_LOGIC = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
 _BY_ELEMENT = frozenset((*_ARITHMETIC, *_LOGIC, "Cast"))
 _WHOLE = frozenset(("ConstantOfShape", "Range", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"))
 
@@ -131,7 +131,7 @@ class Facts:
             return _read(attributes["value"].t) if "value" in attributes else _listed(attributes)
         if node.op_type in ("Shape", "Size"):
             return self._measured(node, attributes)
-        if node.op_type not in _MOVED and node.op_type not in _BY_ELEMENT | _WHOLE:
+        if node.op_type not in _MOVED and node.op_type not in _BY_ELEMENT | _WHOLE | {"Equal"}:
             return None
         given = [self.value(each, depth + 1) if each else np.empty(0, object) for each in node.input]
         arrays = [array for array in given if array is not None]
@@ -140,6 +140,8 @@ class Facts:
         if node.op_type in _MOVED:
             plain = _moved_in_lists(node.op_type, arrays)
             return plain if plain is not None else _moved(node, arrays, self.opset)
+        if node.op_type == "Equal":
+            return _equal(*arrays)
         if node.op_type in _BY_ELEMENT:
             return _by_element(node, arrays, self.opset)
         return _computed(node, arrays, self.opset) if all(map(_is_known, arrays)) else None
@@ -234,6 +236,25 @@ def _moved(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None
     if made is None:
         return None
     return _objects([elements[int(n)] for n in made.reshape(-1)]).reshape(made.shape)
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """Return where two are equal: a free axis is itself, and never negative; the rest is not known."""
+    try:
+        pairs = np.broadcast(one, other)
+    except ValueError:
+        return None
+    found = []
+    for a, b in pairs:
+        names = sum(isinstance(each, str) for each in (a, b))
+        numbers = [each for each in (a, b) if type(each) is int]
+        if names == 2 and a == b:
+            found.append(True)
+        elif names == 1 and numbers:
+            found.append(False if numbers[0] < 0 else None)
+        else:
+            found.append(None if names or None in (a, b) else bool(a == b))
+    return _objects(found).reshape(pairs.shape)
 
 
 def _by_element(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:

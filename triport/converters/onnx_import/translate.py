@@ -199,6 +199,7 @@ class Translation:
     def node(self, node: Any, body: Body) -> None:
         """Write one node, or find that it is a constant or shape arithmetic."""
         self.nodes += 1
+        body.nodes.add(node)
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = self._version(node, domain)
         for rule in (folded, sizes_made):
