@@ -44,7 +44,8 @@ def test_a_tensor_that_was_stored_once_has_its_own_name_again(tmp_path):
     proto = model(
         """net (float[N, 4] x) => (float[N, 4] z) {
             bias = Identity (one_bias) again = Identity (one_weight)
-            a = MatMul (x, one_weight) b = Add (one_bias, a) c = Relu (b) d = MatMul (c, again) z = Add (bias, d)
+            a = MatMul (x, one_weight) b = Add (one_bias, a) c = Relu (b)
+            d = MatMul (c, again) z = Add (bias, d)
         }""",
         one_bias=np.zeros(4, "f4"),
         one_weight=numbers(4, 4),

@@ -1,4 +1,4 @@
-"""Attention that a graph writes as two products and a softmax, as PyTorch's exporters write its own function."""
+"""Attention that a graph has as two products and a softmax, as PyTorch's exporters write its function."""
 
 from __future__ import annotations
 
