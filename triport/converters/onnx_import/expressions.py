@@ -182,7 +182,7 @@ def walked(tree: ast.AST) -> list[ast.AST]:
 
 
 @cache
-def parts_of(kind: type[ast.AST]) -> tuple[str, ...]:
+def parts_of(kind: Any) -> tuple[str, ...]:
     """Return the fields of a kind of node that can hold other nodes, contexts left out."""
     plain = _PLAIN_OF.get(kind.__name__, ())
     return tuple(name for name in kind._fields if name not in ("ctx", *plain))

@@ -244,7 +244,7 @@ def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
         pairs = np.broadcast(one, other)
     except ValueError:
         return None
-    found = []
+    found: list[bool | None] = []
     for a, b in pairs:
         names = sum(isinstance(each, str) for each in (a, b))
         numbers = [each for each in (a, b) if type(each) is int]

@@ -8,6 +8,7 @@ The source of the graph with other numbers is the same text, and can be proven.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -136,9 +137,11 @@ def _with_numbers(path: Path, chosen: Callable[[Any], list[Any]]) -> tuple[Path,
     model = onnx.load(path)
     random = np.random.default_rng(0)
     zeros = chosen(model.graph)
+    reads = Counter(name for node in model.graph.node for name in node.input)
     for tensor in zeros:
         array = onnx.numpy_helper.to_array(tensor)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(_drawn(array, random), tensor.name))
+        drawn = _drawn(array, random, is_shared=reads[tensor.name] > 1)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(drawn, tensor.name))
     changed = scratch_folder() / path.name
     if zeros:
         onnx.save(model, changed)
@@ -168,7 +171,7 @@ def _multiplying(graph: Any) -> list[Any]:
     if not zeros:
         return []
     stored = {name: name for name in zeros}  # of each value, the tensor that it is, moved at most
-    found = {}
+    found: dict[str, None] = {}
     for node in graph.node:
         places = _MULTIPLIED.get(node.op_type, ()) if node.domain in ("", "ai.onnx") else ()
         found |= {stored[name]: None for i, name in enumerate(node.input) if i in places and name in stored}
@@ -177,13 +180,14 @@ def _multiplying(graph: Any) -> list[Any]:
     return [zeros[name] for name in found]
 
 
-def _drawn(array: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return numbers of a tensor's type and shape: of a list one number, as what was stored once has.
+def _drawn(array: np.ndarray, random: np.random.Generator, is_shared: bool) -> np.ndarray:
+    """Return numbers of a tensor's type and shape: one number over and over where it is a list, or shared.
 
-    It is positive, for it may be a variance.
+    The source keeps equal tensors of one number apart, as it does zeros. The number of a list may be a
+    variance, and is positive.
     """
-    if array.ndim < 2:
-        return np.full(array.shape, 0.3, array.dtype)
-    size = (array.size / max(array.shape)) ** -0.5
+    size = (array.size / max(array.shape)) ** -0.5 if array.ndim > 1 else 0.3
+    if array.ndim < 2 or is_shared:
+        return np.full(array.shape, size, array.dtype)
     signs = random.choice((-1, 1), array.shape)
     return (signs * random.uniform(0.5, 1.5, array.shape) * size).astype(array.dtype)
