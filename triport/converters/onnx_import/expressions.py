@@ -172,7 +172,8 @@ def walked(tree: ast.AST) -> list[ast.AST]:
     """Return a tree's nodes in the order of ast.walk, contexts left out, in a fraction of the time."""
     found = [tree]
     for node in found:
-        for name in parts_of(node.__class__):
+        kind: Any = node.__class__
+        for name in parts_of(kind):
             value = getattr(node, name, None)
             if isinstance(value, list):
                 found.extend([each for each in value if isinstance(each, ast.AST)])
