@@ -122,3 +122,35 @@ def test_a_network_in_memory_has_the_weights_of_the_files(kind, tmp_path):
     assert kept and kept.keys() == made.keys()
     assert all(kept[each].equal(made[each]) and kept[each].dtype == made[each].dtype for each in kept)
     assert not any(each.is_meta for each in made.values())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_size_that_a_reshape_keeps_in_each_block_is_the_arguments(target, tmp_path):
+    blocks = "".join(
+        f"a{i} = MatMul (x{i}, w{i}) b{i} = Reshape (a{i}, in{i}) "
+        f"c{i} = Transpose <perm = [0, 2, 1, 3]> (b{i}) "
+        f"d{i} = Relu (c{i}) e{i} = Transpose <perm = [0, 2, 1, 3]> (d{i}) f{i} = Reshape (e{i}, out{i}) "
+        f"y{i} = MatMul (f{i}, v{i}) "
+        for i in range(2)
+    )
+    proto = model(
+        f"net (float[2, 6, 4] x0) => (float[2, 3, 4] y1) {{ {blocks} }}".replace(
+            "y0 = MatMul (f0, v0) ", "y0 = MatMul (f0, v0) x1 = Slice (y0, zero, three, one) "
+        ),
+        **{f"w{i}": numbers(4, 4) for i in range(2)},
+        **{f"v{i}": numbers(4, 4) for i in range(2)},
+        **{f"in{i}": np.array([2, size, 2, 2]) for i, size in enumerate((6, 3))},
+        **{f"out{i}": np.array([2, size, 4]) for i, size in enumerate((6, 3))},
+        zero=np.array([0]),
+        three=np.array([3]),
+        one=np.array([1]),
+    )
+    names = {
+        f"{old}{i}": f"blocks.{i}.{new}.weight" for i in range(2) for old, new in (("w", "fc"), ("v", "out"))
+    }
+    for each in proto.graph.initializer:
+        each.name = names.get(each.name, each.name)
+    for node in proto.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    text = checked(proto, target, tmp_path, numbers(2, 6, 4))
+    assert "blocks.0` and 1 more" in text and "x.shape[1], 2, 2)" in text and "self.size" not in text

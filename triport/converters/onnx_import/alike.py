@@ -27,10 +27,12 @@ class ForwardBody:
     numbers: frozenset[str] = frozenset()  # those arguments that are numbers of Python
     shapes: tuple[Any, ...] = ()  # of each argument its shape, as far as it is known
 
-    def axis_of(self, size: int, place: int) -> list[str]:
-        """Return the arguments whose axis of that place has that size."""
-        pairs = zip(self.arguments, self.shapes, strict=False)
-        return [each for each, shape in pairs if shape is not None and shape[place : place + 1] == [size]]
+    def axes_of(self, size: int, place: int | None) -> set[tuple[int, int]]:
+        """Return the arguments' axes of that size, as numbers of both: of one place, or the last ones."""
+        axes = ((i, len(shape or ()) - 1 if place is None else place) for i, shape in enumerate(self.shapes))
+        return {
+            (i, axis) for i, axis in axes if axis >= 0 and (self.shapes[i] or ())[axis : axis + 1] == [size]
+        }
 
     @property
     def kinds(self) -> list[bool]:

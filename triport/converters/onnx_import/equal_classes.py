@@ -165,19 +165,20 @@ def _put_numbers(
 
 
 def _kept_size(values: list[Any], parent: ast.AST, place: int | None, bodies: list[ForwardBody]) -> Any:
-    """Return `x.shape[i]` where a reshape keeps that axis of an argument in every block, else None."""
-    is_reshape = isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute)
-    if place is None or not is_reshape or parent.func.attr != "reshape":  # type: ignore[attr-defined]
+    """Return `x.shape[i]` where a reshape keeps that axis of an argument in every block, else None.
+
+    What the last axis becomes may be an argument's last one, of another number of axes.
+    """
+    if place is None or not isinstance(parent, ast.Call) or not isinstance(parent.func, ast.Attribute):
         return None
-    found = [
-        set(map(body.arguments.index, body.axis_of(v, place))) for body, v in zip(bodies, values, strict=True)
-    ]
-    shared = sorted(set.intersection(*found))
-    return (
-        code("x.shape[i]", x=ast.Name(bodies[0].arguments[shared[0]], ast.Load()), i=place)
-        if shared
-        else None
-    )
+    is_last = place == len(parent.args) - 1
+    for axis in (place, None) if is_last else (place,):
+        found = [body.axes_of(v, axis) for body, v in zip(bodies, values, strict=True)]
+        shared = sorted(set.intersection(*found)) if parent.func.attr == "reshape" else []
+        if shared:
+            i, kept = shared[0]
+            return code("x.shape[i]", x=ast.Name(bodies[0].arguments[i], ast.Load()), i=kept)
+    return None
 
 
 def _put_sums(statements: list[ast.stmt], likenesses: list[Likeness], template: Template) -> list[Argument]:
