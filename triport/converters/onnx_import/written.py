@@ -88,8 +88,7 @@ def built(source: Source) -> Any:
 
 def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
     """Return the torch.nn.Module that a source builds, its weights the arrays: none is drawn before."""
-    import torch
-
+    torch = import_framework("pytorch")
     with torch.device("meta"):
         network = module.build(weights=False)
     network.load_state_dict({name: _tensor(array) for name, array in weights.items()}, assign=True)
@@ -98,8 +97,7 @@ def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
 
 def _tensor(array: np.ndarray) -> Any:
     """Return a copy of an array as a torch.Tensor."""
-    import torch
-
+    torch = import_framework("pytorch")
     copied = np.array(array, order="C")
     if copied.dtype.kind in "biufc":
         return torch.from_numpy(copied)
