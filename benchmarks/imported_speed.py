@@ -4,8 +4,8 @@
 
 Each network is exported by torch's TorchScript exporter (which folds BatchNorm), its graph is written as
 PyTorch source, and the two modules run in turn on the same images, on one thread: printed is the median of
-the ratios of the pairs. Reading the graph and writing the source is timed beside onnx2torch's conversion
-where that is installed and succeeds. Runs in an environment with torch, timm, onnx, onnx_ir and onnxruntime.
+the ratios of the pairs. `imported_conversion.py` has the time of the conversion. Runs in an environment with
+torch, timm, onnx and onnx_ir.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.zoo_onnx_export import export, networks
-from triport.converters.onnx_import.reading import read_model
-from triport.converters.onnx_import.tree import blocks_of
-from triport.converters.onnx_import.writer import source_of
+from triport.converters.networks.imported import written_source
 from triport.converters.onnx_import.written import load, write
 
 NAMES = (
@@ -48,34 +46,26 @@ def main() -> None:
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names:
-            ratio, ours, theirs = measured(name, sizes[name], Path(folder), arguments.runs)
-            ratios.append(ratio)
-            other = f"onnx2torch {theirs:.2f} s" if theirs is not None else "onnx2torch: none"
-            print(
-                f"{name}: {ratio:.3f} times the time of timm's; written in {ours:.2f} s, {other}", flush=True
-            )
+            ratios.append(measured(name, sizes[name], Path(folder), arguments.runs))
+            print(f"{name}: {ratios[-1]:.3f} times the time of timm's", flush=True)
     print(f"median of {len(ratios)} networks: {statistics.median(ratios):.3f}, largest {max(ratios):.3f}")
 
 
-def measured(name: str, size: int, folder: Path, runs: int) -> tuple[float, float, float | None]:
-    """Return the ratio of the times, the seconds of writing, and onnx2torch's, None where there are none."""
+def measured(name: str, size: int, folder: Path, runs: int) -> float:
+    """Return the ratio of the times."""
     import torch
 
     torch.set_num_threads(1)
     path = folder / f"{name}.onnx"
     export(name, size, "timm_torchscript", path)
-    started = time.perf_counter()
-    model = read_model(path)
-    source = source_of(model, "pytorch", "written", blocks_of(model.graph))
-    ours = time.perf_counter() - started
     written = folder / name
     written.mkdir()
-    write(written, source)
+    write(written, written_source(path, "pytorch", "written"))
     network, original = load(written, "written", "pytorch"), timms(name, size)
     images = torch.randn(2, 3, size, size)
     with torch.inference_mode():
         ratios = [in_turn(original, network, images) for _ in range(runs + 3)][3:]
-    return statistics.median(ratios), ours, by_onnx2torch(path)
+    return statistics.median(ratios)
 
 
 def timms(name: str, size: int) -> Any:
@@ -96,20 +86,6 @@ def in_turn(first: Callable[[Any], Any], second: Callable[[Any], Any], images: A
         network(images)
         times.append(time.perf_counter() - started)
     return times[1] / times[0]
-
-
-def by_onnx2torch(path: Path) -> float | None:
-    """Return the seconds of onnx2torch's conversion, None where it is not installed or fails."""
-    try:
-        import onnx2torch
-    except ImportError:
-        return None
-    started = time.perf_counter()
-    try:
-        onnx2torch.convert(str(path))
-    except Exception:
-        return None
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

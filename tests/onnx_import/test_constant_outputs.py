@@ -6,9 +6,10 @@ import numpy as np
 import onnx
 import pytest
 
-from triport.converters.onnx_import.operators import TARGETS
+from triport.converters.onnx_import.expressions import code
+from triport.converters.onnx_import.operators import TARGETS, find_operator
 from triport.parity.imported.convert import _again, convert_to_source, imported
-from triport.parity.imported.zeros import NOTE, are_constant, proven_with_numbers
+from triport.parity.imported.zeros import NOTE, are_constant, proven_behind_zeros, proven_with_numbers
 
 
 def saved(folder, last):
@@ -86,3 +87,57 @@ def test_what_is_not_seen_is_not_proven(change, why, tmp_path):
 )
 def test_which_outputs_are_the_same(runs, same):
     assert are_constant([[run] for run in runs]) is same
+
+
+def branched(folder, scale):
+    """Write a branch that is added to its input, scaled by stored numbers, and return the path."""
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> net (float[N, 8] x) => (float[N, 8] y) {
+        a = Gemm <transB = 1> (x, weight, bias) b = Relu (a) moved = Identity (scale)
+        c = Mul (moved, b) y = Add (x, c) }"""
+    )
+    weights = {
+        "weight": np.random.default_rng(0).standard_normal((8, 8)),
+        "bias": np.zeros(8),
+        "scale": scale,
+    }
+    proto.graph.initializer.extend(
+        onnx.numpy_helper.from_array(array.astype("f4"), name) for name, array in weights.items()
+    )
+    onnx.save(proto, folder / "net.onnx")
+    return folder / "net.onnx"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_zeros_multiply_is_proven_with_other_numbers(target, tmp_path):
+    _, done = imported(branched(tmp_path, np.zeros(8)), target, "net")
+    assert done.is_equal
+    start = "something is multiplied by 1 stored tensor of zeros: the same source was proven"
+    assert any(note.startswith(start) for note in done.notes)
+    _, done = imported(branched(tmp_path, np.ones(8)), target, "net")
+    assert done.is_equal and not any(note.startswith(start) for note in done.notes)
+
+
+def test_a_fault_behind_zeros_is_seen(tmp_path, monkeypatch):
+    def wrong(domain, op_type, version, target):
+        found = find_operator(domain, op_type, version, target)
+        return (
+            replace(found, translate=lambda call: code("-x", x=call.tensor(0)))
+            if op_type == "Relu"
+            else found
+        )
+
+    monkeypatch.setattr("triport.converters.onnx_import.translate.find_operator", wrong)
+    path = branched(tmp_path, np.zeros(8))
+    assert _again(path, "pytorch", "net")[1].is_equal
+    _, done = imported(path, "pytorch", "net")
+    assert not done.is_equal
+    assert "with other numbers in their place it is not" in done.trials[0].why
+
+
+def test_a_source_that_other_numbers_change_is_said_to_be_open(tmp_path):
+    path = branched(tmp_path, np.zeros(8))
+    source, done = _again(path, "pytorch", "net")
+    other = replace(source, text=source.text + "\n")
+    found = proven_behind_zeros(path, source, done, lambda file: (other, done))
+    assert found.is_equal and "a fault before that would not have been seen" in found.notes[-1]

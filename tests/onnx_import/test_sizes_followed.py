@@ -8,7 +8,7 @@ from tests.onnx_import.source_runs import outputs_of, written
 from tests.onnx_import.test_exporters import constant, is_near, make, model, tensor, value, wanted
 from triport.converters.onnx_import import operators
 from triport.converters.onnx_import.facts import Facts
-from triport.converters.onnx_import.ranks import add_shapes
+from triport.converters.onnx_import.node_by_node import follow
 from triport.converters.onnx_import.shapes import inferred
 
 
@@ -58,7 +58,7 @@ def test_the_counted_axis_of_a_reshape_is_what_is_left(sizes, expected):
     proto = model([reshaped], [value("x", "N", 6, 8)], [value("y", *expected)], [constant("sizes", *sizes)])
     del proto.graph.output[0].type.tensor_type.shape.dim[:]
     proto.graph.output[0].type.tensor_type.ClearField("shape")
-    add_shapes(proto, Facts(proto.graph, 17))
+    follow(proto, proto, Facts(proto.graph, 17), {})
     found = {one.name: one.type.tensor_type.shape.dim for one in proto.graph.value_info}["y"]
     assert tuple(dim.dim_value or dim.dim_param or None for dim in found) == expected
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import gc
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,9 +29,22 @@ def written_source(path: Path, target: Target, name: str) -> Source:
     Raises:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
     """
-    model = read_model(path)
-    with naming(path):
-        return source_of(model, target, name, blocks_of(model.graph))
+    with _without_collection():
+        model = read_model(path)
+        with naming(path):
+            return source_of(model, target, name, blocks_of(model.graph))
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Let Python not search for dead cycles meanwhile: what is made of a graph lives until the end."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def of_graph(path: Path, build: Callable[[Target], Any]) -> Network:

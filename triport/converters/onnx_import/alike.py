@@ -25,6 +25,14 @@ class ForwardBody:
     statements: list[ast.stmt]
     members: frozenset[str]  # the attributes of `self`
     numbers: frozenset[str] = frozenset()  # those arguments that are numbers of Python
+    shapes: tuple[Any, ...] = ()  # of each argument its shape, as far as it is known
+
+    def axes_of(self, size: int, place: int | None) -> set[tuple[int, int]]:
+        """Return the arguments' axes of that size, as numbers of both: of one place, or the last ones."""
+        axes = ((i, len(shape or ()) - 1 if place is None else place) for i, shape in enumerate(self.shapes))
+        return {
+            (i, axis) for i, axis in axes if axis >= 0 and (self.shapes[i] or ())[axis : axis + 1] == [size]
+        }
 
     @property
     def kinds(self) -> list[bool]:

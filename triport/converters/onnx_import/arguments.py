@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from .expressions import code, copied, literal, text_of
+from .expressions import Changer, code, copied, is_identity, literal, text_of
 from .layer_arguments import DEFAULTS, GROUPS, IN_ORDER, INTO, OUT_OF, PLAIN, POSITIONS, is_width
 
 _LISTS = ("nn.Sequential", "nn.SequentialCell", "nn.ModuleList", "nn.CellList")
@@ -161,7 +161,7 @@ class Template:
 
     def _or_identity(self, given: list[Any], function: str) -> ast.expr:
         """Return a layer that is the identity in some blocks."""
-        is_there = [each is not ... and text_of(each) != "nn.Identity()" for each in given]
+        is_there = [each is not ... and not is_identity(each) for each in given]
         made = self._one(
             [each if there else ... for each, there in zip(given, is_there, strict=True)], "", ""
         )
@@ -174,7 +174,7 @@ class Template:
 
     def _call(self, given: list[Any], known: list[ast.Call]) -> ast.expr:
         """Return one call; a keyword that some leave out is its default there."""
-        there = [each for each in known if text_of(each) != "nn.Identity()"]
+        there = [each for each in known if not is_identity(each)]
         if len(there) != len(known) and there:
             return self._or_identity(given, text_of(there[0].func))
         if len({text_of(each.func) for each in known}) != 1:
@@ -279,11 +279,11 @@ class Template:
         return filled
 
 
-class _Filled(ast.NodeTransformer):
+class _Filled(Changer):
     def __init__(self, trees: dict[int, ast.expr]) -> None:
         self._trees = trees
 
-    def visit(self, node: ast.AST) -> ast.AST:
+    def visit(self, node: Any) -> Any:
         """Return what stands in the place of a tree."""
         found = self._trees.get(id(node))
         return copied(found) if found is not None else self.generic_visit(node)

@@ -68,6 +68,7 @@ class Body:
         self.target = shared.target
         self.framework = shared.framework
         self.statements: list[ast.stmt] = []
+        self.nodes: set[Any] = set()  # those that are written into it, not into a block within
         self.translation: Any = None  # what writes the nodes of inner graphs
         self.scope: str | None = None  # of the node that is written, where that is a layer of its own
 

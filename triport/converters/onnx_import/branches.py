@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .facts import Facts, inner_graphs, opset_of
+from .facts import Facts, inner_graphs
 from .ranks import needed_ranks
 
 
-def write_out_branches(proto: Any, found: Any) -> bool:
-    """Put the branch that sizes decide in an If's place; return whether there was any."""
+def write_out_branches(proto: Any, found: Any, facts: Facts) -> bool:
+    """Put the branch that sizes decide in an If's place; return whether there was any.
+
+    Args:
+        proto: the model, which is changed.
+        found: the model with what onnx infers.
+        facts: of it.
+    """
     if not _has_branches(proto.graph):
         return False
-    facts = Facts(found.graph, opset_of(proto))
     return _write_out(proto.graph, found.graph, facts, _names_of(proto.graph))
 
 

@@ -26,6 +26,8 @@ _PLACES = frozenset(
     )
 )
 _PLACES |= frozenset(("net", "network", "backbone", "trunk", "units", "cells", "encoder_layers", "h", "m"))
+# steps that say more than the layers do
+_KNOWN = frozenset(("mlp", "ffn", "ff", "feed_forward"))
 _LAYERS = {
     "Conv1d": "Conv",
     "Conv2d": "Conv",
@@ -50,7 +52,7 @@ _FUNCTIONS = {
 def wanted_name(made: Class) -> str:
     """Return what a class would be called if no other had the name."""
     by_layers = _of_layers_in_turn(made)
-    if by_layers is not None:
+    if by_layers is not None and not all(path.rpartition(".")[2] in _KNOWN for path in made.paths):
         return by_layers
     names = Counter("Stage" if _is_stage(path, made) else _of_path(path) for path in made.paths)
     return names.most_common(1)[0][0]

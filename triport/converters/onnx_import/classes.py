@@ -34,10 +34,14 @@ class _Classes:
         self.classes: list[Class] = []
         self.parameters: dict[str, tuple[str, ...]] = {}  # of each class, those that are given by position
         self._trees: dict[int, Tree] = {}
+        self._members: dict[str, list[tuple[str, Any]]] = {}  # of each block, those that no inner one has
 
     def all(self, root: Written, root_name: str) -> list[Class]:
         levels: dict[int, list[Written]] = {}
         _by_height(root, levels)
+        paths = {each.block.path for level in levels.values() for each in level}
+        for path, member in self.shared.state.members.items():
+            self._members.setdefault(_innermost(path, paths), []).append((path, member))
         self.names.add(root_name)
         for height in sorted(levels):
             self._level([each for each in levels[height] if each is not root])
@@ -79,7 +83,13 @@ class _Classes:
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
         statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
-        body = ForwardBody(written.arguments, statements, frozenset(tree.members), frozenset(written.numbers))
+        body = ForwardBody(
+            written.arguments,
+            statements,
+            frozenset(tree.members),
+            frozenset(written.numbers),
+            tuple(self.shared.shapes.get(each) for each in written.arguments),
+        )
         return Class("", self._constructor(tree), body, written, [written.block.path])
 
     def _finish(self, made: Class) -> None:
@@ -110,9 +120,8 @@ class _Classes:
         prefix = written.block.path + "." if written.block.path else ""
         inner = {each.block.path: each for each in written.inner}
         tree = Tree(self.shared.target)
-        for path, member in self.shared.state.members.items():
-            if path.startswith(prefix) and not any(path.startswith(p + ".") for p in inner):
-                tree.put(path[len(prefix) :].split("."), member)
+        for path, member in self._members.get(written.block.path, ()):
+            tree.put(path[len(prefix) :].split("."), member)
         for path, each in inner.items():
             tree.put(path[len(prefix) :].split("."), each)
         self._trees[id(written)] = tree
@@ -208,6 +217,15 @@ def _shortened(made: list[ast.expr]) -> list[ast.expr]:
             repeated = code("[x for _ in range(n)]", x=equal[0], n=len(equal))
             found.append(ast.Starred(repeated, ast.Load()))
     return found
+
+
+def _innermost(path: str, blocks: set[str]) -> str:
+    """Return the path of the innermost block around a path, "" if there is none."""
+    while path:
+        path = path.rpartition(".")[0]
+        if path in blocks:
+            break
+    return path
 
 
 def _by_height(written: Written, levels: dict[int, list[Written]]) -> int:

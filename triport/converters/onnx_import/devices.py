@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from .expressions import code
+from .expressions import Changer, code
 
 # what makes a tensor of nothing but numbers, in PyTorch: without a word it lies on the CPU
 _MAKERS = frozenset(("arange", "eye", "full", "ones", "rand", "randn", "tensor", "zeros"))
@@ -15,7 +15,7 @@ def with_devices(statements: list[ast.stmt], tensor: str) -> list[ast.stmt]:
     return [_Devices(tensor).visit(each) for each in statements]
 
 
-class _Devices(ast.NodeTransformer):
+class _Devices(Changer):
     def __init__(self, tensor: str) -> None:
         self.tensor = tensor
 

@@ -117,7 +117,7 @@ def _class_of(
         else:
             constructor[key] = template.statements([each or [] for each in given])
     statements = copied(first.body.statements)
-    kept = _put_numbers(statements, likenesses, template)
+    kept = _put_numbers(statements, likenesses, template, [block.body for block in blocks])
     flag = _put_sums(statements, likenesses, template)
     template.name_arguments(set(first.constructor))
     if is_several and (
@@ -141,22 +141,44 @@ def _stored(name: str) -> ast.stmt:
 
 
 def _put_numbers(
-    statements: list[ast.stmt], likenesses: list[Likeness], template: Template
+    statements: list[ast.stmt], likenesses: list[Likeness], template: Template, bodies: list[ForwardBody]
 ) -> list[Argument]:
-    """Put attributes of `self` where the blocks' numbers differ; return which arguments these are."""
+    """Put attributes of `self` where the blocks' numbers differ; return which arguments these are.
+
+    A size that an axis keeps in each block is that of the argument.
+    """
     kept = []
     for place, (parent, name, i, constant) in enumerate(numbers_in(statements)):
         values = [each.numbers.get(place, constant.value) for each in likenesses]
         if len(set(values)) == 1:
             continue
-        argument = template.argument(values, parent, name, i)
-        here = argument.in_forward()
-        kept.append(argument)
+        here: ast.expr | None = _kept_size(values, parent, i, bodies)
+        if here is None:
+            argument = template.argument(values, parent, name, i)
+            here = argument.in_forward()
+            kept.append(argument)
         if i is None:
             setattr(parent, name, here)
         else:
             getattr(parent, name)[i] = here
     return kept
+
+
+def _kept_size(values: list[Any], parent: ast.AST, place: int | None, bodies: list[ForwardBody]) -> Any:
+    """Return `x.shape[i]` where a reshape keeps that axis of an argument in every block, else None.
+
+    What the last axis becomes may be an argument's last one, of another number of axes.
+    """
+    if place is None or not isinstance(parent, ast.Call) or not isinstance(parent.func, ast.Attribute):
+        return None
+    is_last = place == len(parent.args) - 1
+    for axis in (place, None) if is_last else (place,):
+        found = [body.axes_of(v, axis) for body, v in zip(bodies, values, strict=True)]
+        shared = sorted(set.intersection(*found)) if parent.func.attr == "reshape" else []
+        if shared:
+            i, kept = shared[0]
+            return code("x.shape[i]", x=ast.Name(bodies[0].arguments[i], ast.Load()), i=kept)
+    return None
 
 
 def _put_sums(statements: list[ast.stmt], likenesses: list[Likeness], template: Template) -> list[Argument]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-# a tensor of more bytes is never read as a value: sizes, axes, scales
-MOST_BYTES = 4096
+_MOST_BYTES = 4096
 _MOST_ELEMENTS = 1024
 _DEPTH = 200
 Size = int | str | None  # a number, the name of a free axis, or not known
@@ -31,7 +30,7 @@ _MOVED: dict[str, slice] = {
 }
 # what computes each element by itself: one that is not known makes one that is not known
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Min", "Max")
-_LOGIC = ("Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
+_LOGIC = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
 _BY_ELEMENT = frozenset((*_ARITHMETIC, *_LOGIC, "Cast"))
 _WHOLE = frozenset(("ConstantOfShape", "Range", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"))
 
@@ -39,6 +38,11 @@ _WHOLE = frozenset(("ConstantOfShape", "Range", "ReduceProd", "ReduceSum", "Redu
 def opset_of(proto: Any) -> int:
     """Return the version of the standard operators that a model is written in."""
     return max([e.version for e in proto.opset_import if e.domain in ("", "ai.onnx")], default=17)
+
+
+def is_large(tensor: Any) -> bool:
+    """Return whether a tensor is too large to be read as a value, as sizes, axes and scales are."""
+    return math.prod(tensor.dims) > _MOST_BYTES or bool(tensor.ByteSize() > _MOST_BYTES)
 
 
 def inner_graphs(node: Any) -> list[Any]:
@@ -61,21 +65,43 @@ class Facts:
         """Return the number of a value's dtype as ONNX counts them, 0 where it is not known."""
         if name in self._tensors:
             return int(self._tensors[name].data_type)
-        stated = self._stated(name)
+        stated = self.stated(name)
         return int(stated.elem_type) if stated is not None else 0
 
-    def _stated(self, name: str) -> Any:
+    def stated(self, name: str) -> Any:
         """Return the type of a tensor that the graph states, None if it states none."""
         info = self._infos.get(name)
         return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
+
+    def state(self, info: Any) -> None:
+        """Add what has been found of a value, a ValueInfoProto, before what follows of it is asked."""
+        self._infos[info.name] = info
+
+    def type_of(self, name: str) -> Any:
+        """Return the TypeProto of a value, None where nothing is known."""
+        import onnx
+
+        tensor = self._tensors.get(name)
+        if tensor is not None:
+            return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        info = self._infos.get(name)
+        return info.type if info is not None else None
+
+    @staticmethod
+    def size(dim: Any) -> Size:
+        """Return the size that an axis states: a number, the name of a free axis, or None."""
+        if dim.HasField("dim_value"):
+            return int(dim.dim_value)
+        name = str(dim.dim_param)
+        return None if not name or name.startswith("unk__") else name  # onnx's name for what it does not know
 
     def shape(self, name: str) -> list[Size] | None:
         """Return a value's sizes, or None if not even the rank is known."""
         if name in self._tensors:
             return list(self._tensors[name].dims)
-        kind = self._stated(name)
+        kind = self.stated(name)
         if kind is not None:
-            return [_size(d) for d in kind.shape.dim] if kind.HasField("shape") else None
+            return [self.size(d) for d in kind.shape.dim] if kind.HasField("shape") else None
         is_made_here = name in self._makers
         return self._around.shape(name) if self._around is not None and not is_made_here else None
 
@@ -105,7 +131,7 @@ class Facts:
             return _read(attributes["value"].t) if "value" in attributes else _listed(attributes)
         if node.op_type in ("Shape", "Size"):
             return self._measured(node, attributes)
-        if node.op_type not in _MOVED and node.op_type not in _BY_ELEMENT | _WHOLE:
+        if node.op_type not in _MOVED and node.op_type not in _BY_ELEMENT | _WHOLE | {"Equal"}:
             return None
         given = [self.value(each, depth + 1) if each else np.empty(0, object) for each in node.input]
         arrays = [array for array in given if array is not None]
@@ -114,6 +140,8 @@ class Facts:
         if node.op_type in _MOVED:
             plain = _moved_in_lists(node.op_type, arrays)
             return plain if plain is not None else _moved(node, arrays, self.opset)
+        if node.op_type == "Equal":
+            return _equal(*arrays)
         if node.op_type in _BY_ELEMENT:
             return _by_element(node, arrays, self.opset)
         return _computed(node, arrays, self.opset) if all(map(_is_known, arrays)) else None
@@ -130,13 +158,6 @@ class Facts:
         return np.array(math.prod(known), object) if len(known) == len(shape) else None
 
 
-def _size(dim: Any) -> Size:
-    if dim.HasField("dim_value"):
-        return int(dim.dim_value)
-    name = str(dim.dim_param)
-    return None if not name or name.startswith("unk__") else name  # onnx's own name for what it does not know
-
-
 def _objects(elements: Sequence[Any]) -> np.ndarray:
     found = np.empty(len(elements), object)
     found[:] = elements
@@ -146,7 +167,7 @@ def _objects(elements: Sequence[Any]) -> np.ndarray:
 def _read(tensor: Any) -> np.ndarray | None:
     import onnx
 
-    if tensor.ByteSize() > MOST_BYTES or tensor.data_type == onnx.TensorProto.STRING:
+    if is_large(tensor) or tensor.data_type == onnx.TensorProto.STRING:
         return None
     return onnx.numpy_helper.to_array(tensor).astype(object)
 
@@ -215,6 +236,25 @@ def _moved(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None
     if made is None:
         return None
     return _objects([elements[int(n)] for n in made.reshape(-1)]).reshape(made.shape)
+
+
+def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
+    """Return where two are equal: a free axis is itself, and never negative; the rest is not known."""
+    try:
+        pairs = np.broadcast(one, other)
+    except ValueError:
+        return None
+    found: list[bool | None] = []
+    for a, b in pairs:
+        names = sum(isinstance(each, str) for each in (a, b))
+        numbers = [each for each in (a, b) if type(each) is int]
+        if names == 2 and a == b:
+            found.append(True)
+        elif names == 1 and numbers:
+            found.append(False if numbers[0] < 0 else None)
+        else:
+            found.append(None if names or None in (a, b) else bool(a == b))
+    return _objects(found).reshape(pairs.shape)
 
 
 def _by_element(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:

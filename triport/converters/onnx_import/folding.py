@@ -91,11 +91,13 @@ def folded(call: Call) -> list[Known] | None:
     node = call.node
     if node.op_type not in _FOLDED or node.domain not in ("", "ai.onnx"):
         return None
-    reps = [_constant(call.rep(i)) if call.has(i) else None for i in range(call.count)]
-    if node.op_type == "CastLike" and isinstance(reps[0], Known) and node.inputs[1].dtype is not None:
-        reps[1] = Known(np.zeros((), node.inputs[1].dtype.numpy()))  # nothing else of it matters
-    if not all(rep is None or isinstance(rep, Known) for rep in reps):
-        return None
+    reps: list[Rep | None] = []
+    for i in range(call.count):
+        reps.append(_constant(call.rep(i)) if call.has(i) else None)
+        if node.op_type == "CastLike" and i == 1 and node.inputs[1].dtype is not None:
+            reps[1] = Known(np.zeros((), node.inputs[1].dtype.numpy()))  # nothing else of it matters
+        if not isinstance(reps[-1], Known | None):
+            return None
     known = [rep for rep in reps if isinstance(rep, Known)]
     if node.op_type == "Identity":
         return [known[0]]

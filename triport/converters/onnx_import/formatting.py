@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from .expressions import copied, text_of, walked
+from .expressions import Changer, copied, text_of, walked
 
 WIDTH = 110
 _STEP = "    "
@@ -16,12 +16,14 @@ def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
     statement = _Signs().visit(copied(statement))
     lines = _lines_of(statement, indent)
     whole = text_of(statement)
+    if lines == [indent + whole]:
+        return lines
     if _said(textwrap.dedent("\n".join(lines))) == _said(whole):
         return lines
     return [indent + line for line in whole.splitlines()]
 
 
-class _Signs(ast.NodeTransformer):
+class _Signs(Changer):
     """Lets a negative number be taken off that is added, and the other way round: x - 0.5 for x + -0.5."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .expressions import code, copied, is_identifier, is_key, literal
+from .expressions import Changer, code, copied, is_identifier, is_key, literal
 from .operators import Target
 from .state import Held
 from .translate import Written
@@ -104,7 +104,7 @@ def assigned(place: ast.expr, tree: ast.expr) -> ast.stmt:
     return ast.Assign([target], tree)
 
 
-class TextKeys(ast.NodeTransformer):
+class TextKeys(Changer):
     """Puts text keys where numbered layers lie in a dict."""
 
     def __init__(self, tree: Tree, tree_of: Callable[[Written], Tree]) -> None:

@@ -49,8 +49,7 @@ def _after_another(graph: Any, node: Any) -> None:
         return
     pair = (first.op_type, node.op_type)
     if pair[1] == "Reshape" and pair[0] in ("Reshape", "Flatten", "Unsqueeze", "Squeeze"):
-        sizes = _numbers(node.inputs[1])
-        if sizes is not None and 0 not in sizes and "allowzero" not in node.attributes:
+        if _keeps_no_axis(node.inputs[1]) and "allowzero" not in node.attributes:
             node.replace_input_with(0, first.inputs[0])
             _remove(graph, [first])
     elif pair == ("Transpose", "Transpose"):
@@ -75,6 +74,16 @@ def _after_another(graph: Any, node: Any) -> None:
             and len({tuple(sorted(a % rank for a in each or ())) for each in axes}) == 1
         ):
             _pass(graph, node, first)
+
+
+def _keeps_no_axis(shape: Any) -> bool:
+    """Return whether a shape says every size by itself; zero would be the size that was there."""
+    joined = shape.producer()
+    parts = [shape]
+    if joined is not None and (joined.op_type, joined.domain) == ("Concat", ""):
+        parts = [each for each in joined.inputs if each is None or each.const_value is not None]
+    stated = [_numbers(each) for each in parts]
+    return all(sizes is not None and 0 not in sizes for sizes in stated)
 
 
 def _pass(graph: Any, node: Any, first: Any) -> None:

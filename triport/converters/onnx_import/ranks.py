@@ -16,34 +16,7 @@ _NEEDED = {"LSTM": {0: 3, 5: 3, 6: 3}, "GRU": {0: 3, 5: 3}, "RNN": {0: 3, 5: 3}}
 _KEEPING = frozenset(("Identity", "Cast", "Relu", "Sigmoid", "Tanh", "Dropout", "Transpose", "Neg", "Clip"))
 
 
-def add_shapes(proto: Any, facts: Facts) -> bool:
-    """State the shapes of what is reshaped to a computed shape; return whether more is known than before.
-
-    Args:
-        proto: the model, which is added to.
-        facts: of the model with what onnx infers.
-    """
-    import onnx
-
-    stated = {each.name: each for each in proto.graph.value_info}
-    added = False
-    for node in proto.graph.node:
-        shape = _shape_of(node, facts)
-        kind = facts.kind(node.output[0]) if shape is not None else 0
-        if shape is None or not kind or not _is_more(shape, facts.shape(node.output[0])):
-            continue
-        info = onnx.helper.make_tensor_value_info(node.output[0], kind, shape)
-        old = stated.get(node.output[0])
-        if old is not None and old == info:
-            continue
-        if old is not None:
-            proto.graph.value_info.remove(old)
-        proto.graph.value_info.append(info)
-        added = True
-    return added
-
-
-def _is_more(shape: Sequence[Size], known: Sequence[Size] | None) -> bool:
+def is_more(shape: Sequence[Size], known: Sequence[Size] | None) -> bool:
     """Return whether a shape says a size, or a rank, that is not known."""
     if known is None:
         return True
@@ -52,7 +25,7 @@ def _is_more(shape: Sequence[Size], known: Sequence[Size] | None) -> bool:
     )
 
 
-def _shape_of(node: Any, facts: Facts) -> list[Size] | None:
+def shape_of(node: Any, facts: Facts) -> list[Size] | None:
     """Return the shape of what a node shapes, as far as it is known; None where not even the rank is."""
     place = _SHAPED_BY.get(node.op_type)
     if place is None or node.domain not in ("", "ai.onnx") or len(node.input) <= place:

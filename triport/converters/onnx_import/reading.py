@@ -71,10 +71,11 @@ def model_of(proto: Any, path: Path) -> Any:
     proto = _expanded(proto, path)
     if _count(proto.graph, 0) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
-    _check_names(proto, path)
+    graphs = list(graphs_in(proto.graph))
+    _check_names(graphs, path)
     _check_maps(proto, path)
-    _check_equations(proto, path)
-    _load_external(proto, path)
+    _check_equations(graphs, path)
+    _load_external(graphs, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
     widen_four_bits(proto)
@@ -189,9 +190,9 @@ def _tensors(graph: Any) -> list[Any]:
     return [*graph.initializer, *(a.t for n in graph.node for a in n.attribute if a.HasField("t"))]
 
 
-def _check_names(proto: Any, path: Path) -> None:
+def _check_names(graphs: list[Any], path: Path) -> None:
     """Refuse names that are no text; protobuf gives them as bytes."""
-    for graph in graphs_in(proto.graph):
+    for graph in graphs:
         texts = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
         for node in graph.node:
             texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
@@ -213,11 +214,11 @@ def _check_maps(proto: Any, path: Path) -> None:
             )
 
 
-def _check_equations(proto: Any, path: Path) -> None:
+def _check_equations(graphs: list[Any], path: Path) -> None:
     """Refuse an Einsum with points that are no ellipsis: on these onnx's shape inference never ends."""
-    for graph in graphs_in(proto.graph):
-        for node in graph.node:
-            for attribute in node.attribute if node.op_type == "Einsum" else ():
+    for graph in graphs:
+        for node in [each for each in graph.node if each.op_type == "Einsum"]:
+            for attribute in node.attribute:
                 equation = attribute.s.decode("utf-8", "replace").replace("...", "")
                 if attribute.name == "equation" and "." in equation:
                     raise ImportRefusedError(
@@ -225,7 +226,7 @@ def _check_equations(proto: Any, path: Path) -> None:
                     )
 
 
-def _load_external(proto: Any, path: Path) -> None:
+def _load_external(graphs: list[Any], path: Path) -> None:
     """Read external data by the rules of converters/formats; each tensor's bytes must fit its shape."""
     import onnx
 
@@ -233,7 +234,7 @@ def _load_external(proto: Any, path: Path) -> None:
     from triport.converters.formats.source import FormatError
 
     data = ExternalData(str(path))
-    for graph in graphs_in(proto.graph):
+    for graph in graphs:
         for tensor in _tensors(graph):
             if any(size < 0 for size in tensor.dims):
                 raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
@@ -309,7 +310,7 @@ def _constant(node: Any) -> Any:
     if rest:
         raise ImportRefusedError(f"node '{node.name}' (Constant): has {counted(len(rest) + 1, 'value')}")
     if key == "value":
-        return attribute.as_tensor()
+        return attribute.value if attribute.type == ir.AttributeType.TENSOR else attribute.as_tensor()
     kinds = {
         "value_float": np.float32,
         "value_floats": np.float32,

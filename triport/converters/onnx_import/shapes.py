@@ -15,12 +15,11 @@ import numpy as np
 from triport.converters.graphs.inferable import make_inferable
 
 from .branches import write_out_branches
-from .facts import MOST_BYTES, Facts, inner_graphs, opset_of
-from .ranks import add_shapes
+from .facts import Facts, inner_graphs, is_large, opset_of
+from .node_by_node import follow
 from .sequences import write_out_sequences
 
 _ROUNDS = 60
-_INT64 = 7
 _LONGEST_ROW = 1 << 16
 
 
@@ -35,14 +34,13 @@ def inferred(proto: Any) -> Any:
         ShapesContradictError: onnx finds a contradiction.
     """
     known: dict[str, np.ndarray] = {}
-    large = {each.name: each for each in proto.graph.initializer if each.ByteSize() > MOST_BYTES}
+    large = {each.name: each for each in proto.graph.initializer if is_large(each)}
     found = _by_onnx(proto, known, large)
     for _ in range(_ROUNDS):
         facts = Facts(found.graph, opset_of(proto))
-        more = _values_known(proto.graph, facts, known)
+        more, shaped = follow(proto, found, facts, known)
         known |= more
-        shaped = add_shapes(proto, facts)
-        decided = write_out_branches(proto, found)
+        decided = write_out_branches(proto, found, facts)
         written = write_out_sequences(proto, facts)
         if not (more or shaped or decided or written):
             break
@@ -56,19 +54,6 @@ def inferred(proto: Any) -> Any:
     return proto
 
 
-def _values_known(graph: Any, facts: Facts, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the computed int64 values that sizes decide, of those that are not known yet."""
-    found = {}
-    for node in graph.node:
-        name = node.output[0] if len(node.output) == 1 else ""
-        if not name or name in known or node.op_type == "Constant" or facts.kind(name) != _INT64:
-            continue
-        value = facts.value(name)
-        if value is not None and value.ndim <= 1 and all(type(n) is int for n in value.reshape(-1)):
-            found[name] = value.astype(np.int64)
-    return found
-
-
 def _by_onnx(proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, Any]) -> Any:
     """Return a copy of the model with what onnx infers; of large tensors only the shapes are read.
 
@@ -80,8 +65,7 @@ def _by_onnx(proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, An
     import onnx
 
     given = {each.name for each in proto.graph.input}
-    slim = onnx.ModelProto()
-    slim.CopyFrom(_without(proto, set(large)))
+    slim = _without(proto, set(large))
     for name, tensor in large.items():
         if name not in given:
             slim.graph.input.append(

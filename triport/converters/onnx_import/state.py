@@ -160,7 +160,7 @@ class State:
         key = f"{prefix}:{origin or label}"
         if key not in self._paths:
             if noun is None:
-                noun = "constant" if origin is None else noun_of_tensor(_NUMBER.sub("", origin), array)
+                noun = "constant" if origin is None else noun_of_tensor(_without_number(origin), array)
             path = self._paths[key] = self._free(_inside(prefix, noun))
             self._put(path, Held(array, trained))
             if origin is not None:
@@ -322,7 +322,9 @@ def is_uniform(array: np.ndarray) -> bool:
 
     Exporters store equal tensors once: the ones of two norms are then one initializer, and not shared.
     """
-    return bool(array.size) and bool((array == array.flat[0]).all())
+    if not array.size or array.flat[0] != array.flat[-1]:
+        return False
+    return bool((array == array.flat[0]).all())
 
 
 def path_of(label: str) -> str | None:
@@ -360,6 +362,11 @@ def noun_of_tensor(label: str, array: np.ndarray) -> str:
     if numbered[1] in _WEIGHED:
         noun = "weight" if array.ndim > 1 + (numbered[1] in _RECURRENT) else "bias"
     return f"{noun}{numbered[2] or ''}"
+
+
+def _without_number(label: str) -> str:
+    """Return the name of a second tensor without what torch.export counts it by."""
+    return label if _NUMBERED.fullmatch(label) else _NUMBER.sub("", label)
 
 
 def _inside(prefix: str, noun: str) -> str:

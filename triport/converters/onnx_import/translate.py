@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from .body import Body, Shared
@@ -198,6 +199,7 @@ class Translation:
     def node(self, node: Any, body: Body) -> None:
         """Write one node, or find that it is a constant or shape arithmetic."""
         self.nodes += 1
+        body.nodes.add(node)
         domain = "" if node.domain == "ai.onnx" else node.domain
         version = self._version(node, domain)
         for rule in (folded, sizes_made):
@@ -246,13 +248,8 @@ class Translation:
 
     def _version(self, node: Any, domain: str) -> int:
         """Return the since-version of the operator's schema in the model's opset."""
-        import onnx
-
         opset = self.opsets.get(domain, self.opsets.get("ai.onnx", 1) if not domain else 1)
-        try:
-            return int(onnx.defs.get_schema(node.op_type, opset, domain).since_version)
-        except onnx.defs.SchemaError:
-            return opset if domain else 0
+        return _since(node.op_type, opset, domain)
 
     def _take(self, call: Call, result: Any) -> None:
         """Give a node's outputs the expressions that were made of it."""
@@ -286,6 +283,16 @@ class Translation:
             ast.Assign([ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())], result)
         )
         return [ast.Name(n, ast.Load()) for n in names]
+
+
+@lru_cache(1024)
+def _since(op_type: str, opset: int, domain: str) -> int:
+    import onnx
+
+    try:
+        return int(onnx.defs.get_schema(op_type, opset, domain).since_version)
+    except onnx.defs.SchemaError:
+        return opset if domain else 0
 
 
 def _is_outermost(node: Any) -> bool:

@@ -18,6 +18,7 @@ from .quantizing import fuse_quantized
 from .recurrences import tidy_recurrences
 from .scopes import Homes
 from .slices import split_slices
+from .stored_once import part_equal
 
 
 @dataclass(slots=True)
@@ -127,6 +128,7 @@ def flat(graph: Any) -> Block:
 
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
+    part_equal(graph)
     fuse(graph)
     fuse_quantized(graph)
     turn_less(graph)

@@ -7,7 +7,7 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from .expressions import copied, names_in, text_of, walked
+from .expressions import Changer, copied, names_in, text_of, walked
 
 _WIDE = 84  # a nested expression's length
 _DEEP = 3  # calls in one another
@@ -174,7 +174,7 @@ def with_names(statement: ast.stmt, names: Mapping[str, str]) -> ast.stmt:
     return found
 
 
-class _Put(ast.NodeTransformer):
+class _Put(Changer):
     """Puts trees, or other names, in the places of names."""
 
     def __init__(self, parts: dict[str, ast.expr]) -> None:

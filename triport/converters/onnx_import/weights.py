@@ -33,8 +33,9 @@ def write_weights(path: Path, arrays: Mapping[str, np.ndarray], target: str) -> 
     with path.open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for _, array in ordered:
-            little = array.astype(array.dtype.newbyteorder("<")) if array.dtype.kind in "fiu" else array
-            file.write(np.ascontiguousarray(little).tobytes())
+            is_plain = array.dtype.kind in "fiu"
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False) if is_plain else array
+            file.write(np.ascontiguousarray(little).reshape(-1).view(np.uint8).data)
 
 
 _KINDS = {

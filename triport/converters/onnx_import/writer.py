@@ -19,6 +19,7 @@ from .operators import Target
 from .reading import ImportRefusedError
 from .roles import unnamed
 from .state import Layer, State
+from .stored_once import stored_names
 from .translate import Translation, Written
 from .tree import Block, flat
 from .values import fields_of
@@ -194,7 +195,7 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
     text = _text(model, shared, classes, written, name)
     _check(text)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
-    leaves = shared.leaves()
+    leaves, stored = shared.leaves(), stored_names(model.graph)
     return Source(
         name,
         target,
@@ -205,7 +206,7 @@ def source_of(model: Any, target: Target, name: str, root: Block) -> Source:
         len(classes),
         [(v.name, *fields_of(v)) for v in inputs],
         [v.name for v in model.graph.outputs],
-        {shared.state.name_of(path, leaves): origin for path, origin in shared.state.origins.items()},
+        {shared.state.name_of(path, leaves): stored.get(o, o) for path, o in shared.state.origins.items()},
         {path: each.name for each in classes for path in each.paths},
     )
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from triport.converters.environment import import_framework
 from triport.reference_models.scratch import scratch_folder
@@ -21,8 +24,13 @@ _HEAD = 400  # bytes in which the first line ends
 
 def write(folder: Path, source: Source) -> None:
     """Write source and weights into a folder that is there."""
-    (folder / f"{source.name}.py").write_text(source.text, encoding="utf-8")
+    _write_text(folder, source)
     write_weights(folder / f"{source.name}.safetensors", source.weights, source.target)
+
+
+def _write_text(folder: Path, source: Source) -> None:
+    """Write the source into a folder that is there."""
+    (folder / f"{source.name}.py").write_text(source.text, encoding="utf-8")
 
 
 def source_in(folder: Path) -> Path | None:
@@ -49,6 +57,11 @@ def load(folder: Path, name: str, target: Target) -> Any:
     Raises:
         TriportError: the framework is not installed.
     """
+    return _module(folder, name, target).build()
+
+
+def _module(folder: Path, name: str, target: Target) -> Any:
+    """Return the module of Python that `folder/name.py` is."""
     import_framework(target)  # MindSpore's convolutions take 75 times as long on CPUs where it was not asked
     module_name = f"_triport_imported_{next(_COUNT)}"
     spec = importlib.util.spec_from_file_location(module_name, folder / f"{name}.py")
@@ -60,11 +73,33 @@ def load(folder: Path, name: str, target: Target) -> Any:
         spec.loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = before
-    return module.build()
+    return module
 
 
 def built(source: Source) -> Any:
     """Return the network of a source that is not kept; MindSpore reads its text again when it compiles it."""
     folder = scratch_folder()
-    write(folder, source)
-    return load(folder, source.name, source.target)
+    if source.target == "mindspore" or not source.weights:
+        write(folder, source)
+        return load(folder, source.name, source.target)
+    _write_text(folder, source)
+    return _with_weights(_module(folder, source.name, source.target), source.weights)
+
+
+def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
+    """Return the torch.nn.Module that a source builds, its weights the arrays: none is drawn before."""
+    torch = import_framework("pytorch")
+    with torch.device("meta"):
+        network = module.build(weights=False)
+    network.load_state_dict({name: _tensor(array) for name, array in weights.items()}, assign=True)
+    return network
+
+
+def _tensor(array: np.ndarray) -> Any:
+    """Return a copy of an array as a torch.Tensor."""
+    torch = import_framework("pytorch")
+    copied = np.array(array, order="C")
+    if copied.dtype.kind in "biufc":
+        return torch.from_numpy(copied)
+    raw = torch.from_numpy(copied.view(np.uint8 if copied.dtype.itemsize == 1 else np.int16))
+    return raw.view(getattr(torch, str(copied.dtype)))  # bfloat16, and float8 of two kinds

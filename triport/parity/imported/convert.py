@@ -38,7 +38,7 @@ from .result import ImportedSource, SourceTrial
 from .runs import run
 from .steered import proven_by_exact_steps, proven_by_steps
 from .zeros import NOTE as CONSTANT
-from .zeros import are_constant, proven_with_numbers
+from .zeros import are_constant, proven_behind_zeros, proven_with_numbers
 
 
 def convert_to_source(
@@ -94,14 +94,17 @@ def imported(
             installed, or nothing can be compared.
     """
     source, done, are_same = _compared(path, target, name, progress)
-    if done.is_equal and are_same:
-        progress("comparing with other weights in the place of zeros")
-        done = proven_with_numbers(path, source, done, lambda other: _again(other, target, name))
+    if done.is_equal:
+        proof = proven_with_numbers if are_same else proven_behind_zeros
+        done = proof(path, source, done, lambda other: _again(other, target, name, progress))
     return source, done
 
 
-def _again(path: Path, target: Target, name: str) -> tuple[Source, ImportedSource]:
+def _again(
+    path: Path, target: Target, name: str, progress: Callable[[str], None] = lambda step: None
+) -> tuple[Source, ImportedSource]:
     """Return the source of a graph and how it compares; where its outputs are the same too, that is noted."""
+    progress("comparing with other weights in the place of zeros")
     source, done, are_same = _compared(path, target, name, lambda step: None)
     return source, replace(done, notes=(*done.notes, CONSTANT)) if are_same else done
 

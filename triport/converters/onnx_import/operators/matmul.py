@@ -13,6 +13,7 @@ from triport.converters.onnx_import.microsoft.fused import SWAPPED
 from triport.converters.onnx_import.values import Known, Variable
 
 from . import both
+from .products import attention_of
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -36,6 +37,9 @@ def matmul(call: Call) -> ast.expr:
         if layer is not None:
             return layer
     if call.target == "pytorch":
+        attended = attention_of(call)
+        if attended is not None:
+            return attended
         return code(
             "a @ b" if call.dtype(0) in _FLOATS else "torch.matmul(a, b)", a=call.tensor(0), b=call.tensor(1)
         )

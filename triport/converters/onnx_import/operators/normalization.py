@@ -157,6 +157,12 @@ def layer_norm(call: Call) -> Any:
     call.attribute("stash_type", 1)
     axes = list(range(axis, rank))
     sizes = [call.size(0, a) for a in axes]
+    scale = call.shape(1) or []
+    if len(scale) == len(sizes):  # what it scales has its sizes, where these are not one
+        sizes = [
+            its if mine is None and isinstance(its, int) and its != 1 else mine
+            for mine, its in zip(sizes, scale, strict=True)
+        ]
     others = call.used(1) or call.used(2)
     held = _held(call, *([1, 2] if call.has(2) else [1]))
     dtype = call.dtype(0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import code, literal
+from triport.converters.onnx_import.values import Variable
 
 from . import both, mindspore, pytorch
 from .resize import is_own
@@ -33,7 +34,9 @@ def reshape(call: Call) -> ast.expr:
             return _reshaped_empty(call, sizes)
         return code("x.reshape(*s)", x=x, s=sizes or [()])
     given = call.shape(0)
-    if any(isinstance(n, int) and n == 0 for n in sizes):
+    if not any(isinstance(n, int) and n == 0 for n in sizes):
+        x = _before_reshape(call) or x
+    else:
         x = call.let("x", x)
         filled = []
         for i, n in enumerate(sizes):
@@ -48,6 +51,19 @@ def reshape(call: Call) -> ast.expr:
             for n, o in zip(sizes, out, strict=True)
         ]
     return code("x.reshape(*s)", x=x, s=sizes or [()])
+
+
+def _before_reshape(call: Call) -> ast.expr | None:
+    """Return what a reshape was given whose elements only this one reads; or None."""
+    value = call.node.inputs[0]
+    first = value.producer()
+    if first not in call.body.nodes or first.op_type != "Reshape" or first.domain not in ("", "ai.onnx"):
+        return None
+    readers = [use.node for use in value.uses() if use.node is not call.node]
+    if value.is_graph_output() or any(node.op_type != "Shape" for node in readers):
+        return None
+    before = call.body.reps.get(first.inputs[0])
+    return call.body.tensor(before, first.inputs[0]) if isinstance(before, Variable) else None
 
 
 def _all_known(sizes: list[Any]) -> bool:
