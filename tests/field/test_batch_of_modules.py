@@ -234,6 +234,27 @@ class InAClosure(nn.Module):
         return x * self.first(len(x))
 
 
+class Kind(type):
+    """A kind of classes."""
+
+
+class Sizes(metaclass=Kind):
+    """Keeps the size of the first images for all."""
+
+    first: int | None = None
+
+
+class InAClass(nn.Module):
+    """Has a class that keeps the size of the first images."""
+
+    table = Sizes
+
+    def forward(self, x):
+        if self.table.first is None:
+            self.table.first = len(x)
+        return x * self.table.first
+
+
 class InAGrowingBuffer(nn.Module):
     """Puts a larger tensor where its buffer was."""
 
@@ -252,13 +273,14 @@ class InAGrowingBuffer(nn.Module):
     source="found by trying: the size of the run before was in the graph, which was called free and proven",
     outcome="Each size is compared with what a fresh Module gives; that an earlier run counts is said.",
 )
-@pytest.mark.parametrize("kind", [InAVariable, InABuffer, InAClosure, InAGrowingBuffer])
+@pytest.mark.parametrize("kind", [InAVariable, InABuffer, InAClosure, InAClass, InAGrowingBuffer])
 def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
     graph = onnx.load(tmp_path / "x.onnx")
     assert any("keeps something of its earlier inputs" in note for note in done.warnings)
     for size in (1, 2, 5) if done.free else (2,):
         FIRST.clear()
+        Sizes.first = None
         x = np.random.default_rng(size).normal(size=(size, 3)).astype(np.float32)
         expected = kind().eval()(torch.from_numpy(x))
         np.testing.assert_allclose(run_onnx(graph, x)[0], expected, rtol=1e-6)

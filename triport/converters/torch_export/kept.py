@@ -39,7 +39,7 @@ class Kept:
         files = [sys.modules.get(name) for name in dict.fromkeys(kind.__module__ for kind in kinds)]
         named = {name for code in own_codes(parts) for name in code.co_names}
         self._shared = [(one, _named_values(one, named)) for one in (*kinds, *files) if one is not None]
-        self._owners, self._containers = self._reached(parts)
+        self._owners, self._containers = self._reached(parts, named)
 
     def forget(self) -> None:
         """Put the attributes back, and with them whatever was kept since."""
@@ -60,7 +60,7 @@ class Kept:
             for name in owner._buffers.keys() - names:
                 delattr(owner, name)
 
-    def _reached(self, parts: Sequence[Any]) -> tuple[Held, Held]:
+    def _reached(self, parts: Sequence[Any], named: set[str]) -> tuple[Held, Held]:
         """Return the objects that code can write, with their attributes, and the containers, with copies."""
         owners, containers, seen = Held(), Held(), set[int]()
         inside = {id(one) for one in parts}
@@ -76,6 +76,10 @@ class Kept:
                     waiting += one.values() if isinstance(one, dict) else one
             elif isinstance(one, FunctionType | MethodType | partial):
                 waiting += _behind(one)
+            elif isinstance(one, type):
+                if _is_own(one):
+                    self._shared.append((one, _named_values(one, named)))
+                    waiting += self._shared[-1][1].values()
             elif id(one) in inside or _is_own(one):
                 attributes = self._of(one)
                 owners.append((one, attributes))
@@ -112,10 +116,12 @@ def _behind(function: Any) -> list[Any]:
 
 
 def _is_own(value: Any) -> bool:
-    """Whether it is an object of a class that is neither of a framework nor of Python or of this package."""
-    name = type(value).__module__
+    """Whether a class, or that of an object, is neither of a framework nor of Python or of this package."""
+    kind = value if isinstance(value, type) else type(value)
     known = {"triport", *sys.stdlib_module_names} - {"__main__"}
-    return hasattr(value, "__dict__") and not is_framework(name) and name.partition(".")[0] not in known
+    name = str(kind.__module__)
+    is_writable = isinstance(value, type) or type(getattr(value, "__dict__", None)) is dict
+    return is_writable and not is_framework(name) and name.partition(".")[0] not in known
 
 
 def _is_same(container: Any, held: Any) -> bool:
