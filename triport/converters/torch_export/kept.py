@@ -13,6 +13,8 @@ from triport.converters.networks.asked_by_code import own_codes, own_kinds
 from triport.converters.networks.telling_sizes import is_framework
 
 _CONTAINERS = (dict, list, set)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_OF_HOOKS = ("_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs")
 _MOST_HELD = 10_000  # a larger container is a table, and nothing that a call fills
 Held = list[tuple[Any, Any]]  # an object, and what it held
 
@@ -35,6 +37,8 @@ class Kept:
         _train_and_back(module)
         parts = [one for one in module.modules() if not isinstance(one, torch.jit.ScriptModule)]
         self._buffers = [(one, {*one._buffers}) for one in parts]
+        # a first call may hang hooks on modules, and note in an attribute that they are there
+        self._hooks = [(one, name, {*getattr(one, name)}) for one in parts for name in _HOOKS]
         kinds = own_kinds(parts)
         files = [sys.modules.get(name) for name in dict.fromkeys(kind.__module__ for kind in kinds)]
         named = {name for code in own_codes(parts) for name in code.co_names}
@@ -59,6 +63,11 @@ class Kept:
         for owner, names in self._buffers:
             for name in owner._buffers.keys() - names:
                 delattr(owner, name)
+        for owner, hooks, keys in self._hooks:
+            for key in getattr(owner, hooks).keys() - keys:
+                if not _is_ours(getattr(owner, hooks)[key]):
+                    for name in (hooks, *_OF_HOOKS):
+                        getattr(owner, name).pop(key, None)
 
     def _reached(self, parts: Sequence[Any], named: set[str]) -> tuple[Held, Held]:
         """Return the objects that code can write, with their attributes, and the containers, with copies."""
@@ -122,6 +131,13 @@ def _is_own(value: Any) -> bool:
     name = str(kind.__module__)
     is_writable = isinstance(value, type) or type(getattr(value, "__dict__", None)) is dict
     return is_writable and not is_framework(name) and name.partition(".")[0] not in known
+
+
+def _is_ours(hook: Any) -> bool:
+    """Whether a hook is this package's, which hangs there while it looks at a run."""
+    function = hook.func if isinstance(hook, partial) else hook
+    kind = type(function.__self__) if isinstance(function, MethodType) else function
+    return str(getattr(kind, "__module__", "")).partition(".")[0] == "triport"
 
 
 def _is_same(container: Any, held: Any) -> bool:
