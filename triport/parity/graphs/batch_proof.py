@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import onnx
 
+from triport.converters.mindir.export import ExportError
 from triport.converters.mindir.graph import TensorType
 from triport.converters.mindir.tracing import batch_sizes
 from triport.parity.judge.difference import difference
@@ -45,10 +46,20 @@ MANY_IMAGES = 65
 
 
 def find_problem_by_tracing(
-    path: Path, model: onnx.ModelProto, sizes: Sequence[int], trace: Trace
-) -> str | None:
-    """Return what speaks against a free batch, None if the Cell's graphs of these sizes are the same."""
-    for size in sizes:
+    path: Path,
+    model: onnx.ModelProto,
+    sizes: Sequence[int],
+    trace: Trace,
+    asked: Sequence[int] = (),
+) -> tuple[str | None, list[int]]:
+    """Lay the file beside the Cell's graphs of further sizes, and of those that its code asks for.
+
+    Returns:
+        what speaks against a free batch, None if the graphs are the same; and the sizes of `asked` with which
+        MindSpore cannot export the Cell, so that there is nothing to compare with.
+    """
+    refused: list[int] = []
+    for size in (*sizes, *asked):
         try:
             other = trace(size, True)
         except TriportError:
@@ -58,10 +69,16 @@ def find_problem_by_tracing(
         try:
             problem = _what_parts(path, model, trace(size, False), size)
         except (RefusedError, TriportError) as error:
-            return f"it was not proven: traced with a batch of {size} it is another graph, and {error}"
+            if size in asked and isinstance(error, ExportError):
+                refused.append(size)
+                continue
+            return (
+                f"it was not proven: traced with a batch of {size} it is another graph, and {error}",
+                refused,
+            )
         if problem is not None:
-            return f"traced with a batch of {size} {problem}{name_difference(model, other)}"
-    return None
+            return f"traced with a batch of {size} {problem}{name_difference(model, other)}", refused
+    return None, refused
 
 
 def name_difference(model: onnx.ModelProto, other: onnx.ModelProto | None) -> str:

@@ -277,26 +277,28 @@ def _judge_batch(
         )
     few = comparison.batch_sizes or batch_sizes(traced)
     asked = origin.trace.asked((traced, *few, MANY_IMAGES))
-    many = (MANY_IMAGES, *asked.sizes)
     if comparison.batch_sizes:
         progress("tracing with many images")
-        sizes = (traced, *many)
+        traces: tuple[int, ...] = (MANY_IMAGES,)
         proof = (
             f"tested: compared with MindSpore at {_joined(comparison.batch_sizes)}, other images each time; "
-            f"traced with {_joined(sizes)}"
+            f"traced with "
         )
-        problem = find_problem_by_tracing(path, model, many, origin.trace)
     else:
         progress("tracing with other batch sizes")
         if importlib.util.find_spec("onnxruntime") is None:
             return _Judged("that it could be free was not proven: onnxruntime is not installed")
-        sizes = (traced, *few, *many)
-        proof = f"tested: MindSpore traces the same graph with batch sizes {_joined(sizes)}"
-        problem = find_problem_by_tracing(path, model, sizes[1:], origin.trace)
-    if asked.unseen:
+        traces = (*few, MANY_IMAGES)
+        proof = "tested: MindSpore traces the same graph with batch sizes "
+    problem, refused = find_problem_by_tracing(path, model, traces, origin.trace, asked.sizes)
+    sizes = (traced, *traces, *(size for size in asked.sizes if size not in refused))
+    unseen = asked.unseen
+    if refused and not unseen:
+        unseen = f"its code asks for {_joined(refused)}, with which MindSpore does not export it"
+    if unseen:
         checked = sorted({*comparison.batch_sizes, *sizes})
-        return _Judged(problem, proof, f"checked at {_joined(checked)} only: {asked.unseen}")
-    return _Judged(problem, proof)
+        return _Judged(problem, proof + _joined(sizes), f"checked at {_joined(checked)} only: {unseen}")
+    return _Judged(problem, proof + _joined(sizes))
 
 
 def _joined(sizes: Sequence[int]) -> str:
