@@ -48,6 +48,7 @@ class Kept:
     def forget(self) -> None:
         """Put the attributes back, and with them whatever was kept since."""
         _train_and_back(self._module)
+        is_noted = any(not _is_same(self._of(owner), attributes) for owner, attributes in self._owners)
         for owner, attributes in self._owners:
             for name in self._of(owner).keys() - attributes.keys():
                 del owner.__dict__[name]
@@ -63,7 +64,7 @@ class Kept:
         for owner, names in self._buffers:
             for name in owner._buffers.keys() - names:
                 delattr(owner, name)
-        for owner, hooks, keys in self._hooks:
+        for owner, hooks, keys in self._hooks if is_noted else ():
             for key in getattr(owner, hooks).keys() - keys:
                 if not _is_ours(getattr(owner, hooks)[key]):
                     for name in (hooks, *_OF_HOOKS):
