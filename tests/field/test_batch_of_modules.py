@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,85 @@ class InAClosure(nn.Module):
         return x * self.first(len(x))
 
 
+def counting():
+    """Return a function that rebinds a variable of its closure."""
+    first = None
+
+    def size_of(size):
+        nonlocal first
+        first = size if first is None else first
+        return first
+
+    return size_of
+
+
+class InANonlocal(nn.Module):
+    """Has a function that rebinds what it closes over."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = counting()
+
+    def forward(self, x):
+        return x * self.first(len(x))
+
+
+class InADefault(nn.Module):
+    """Keeps the size in a default of its own method."""
+
+    def forward(self, x, kept={}):  # noqa: B006
+        return x * kept.setdefault("size", len(x))
+
+
+def attributed(size):
+    """Keep the first size in an attribute of the function."""
+    if not hasattr(attributed, "first"):
+        attributed.first = size  # type: ignore[attr-defined]
+    return attributed.first  # type: ignore[attr-defined]
+
+
+class InAFunction(nn.Module):
+    """Calls a function that keeps the size."""
+
+    def forward(self, x):
+        return x * attributed(len(x))
+
+
+class InATensor(nn.Module):
+    """Fills a tensor that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.zeros(1)
+
+    def forward(self, x):
+        if not self.first.any():
+            self.first.fill_(len(x))
+        return x * self.first
+
+
+class InADefaultDict(nn.Module):
+    """Counts once, in a container of Python's library."""
+
+    def __init__(self):
+        super().__init__()
+        self.sizes = defaultdict(int)
+
+    def forward(self, x):
+        self.sizes["first"] = self.sizes["first"] or len(x)
+        return x * self.sizes["first"]
+
+
+class InANewVariable(nn.Module):
+    """Makes a variable of its file at its first call."""
+
+    def forward(self, x):
+        global NEW
+        if "NEW" not in globals():
+            NEW = len(x)
+        return x * NEW
+
+
 class Kind(type):
     """A kind of classes."""
 
@@ -273,7 +353,13 @@ class InAGrowingBuffer(nn.Module):
     source="found by trying: the size of the run before was in the graph, which was called free and proven",
     outcome="Each size is compared with what a fresh Module gives; that an earlier run counts is said.",
 )
-@pytest.mark.parametrize("kind", [InAVariable, InABuffer, InAClosure, InAClass, InAGrowingBuffer])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(InAVariable, InABuffer, InAClosure, InAClass, InAGrowingBuffer),
+        *(InANonlocal, InADefault, InAFunction, InATensor, InADefaultDict, InANewVariable),
+    ],
+)
 def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
     graph = onnx.load(tmp_path / "x.onnx")
@@ -281,6 +367,9 @@ def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
     for size in (1, 2, 5) if done.free else (2,):
         FIRST.clear()
         Sizes.first = None
+        InADefault.forward.__defaults__[0].clear()  # type: ignore[index]
+        vars(attributed).pop("first", None)
+        globals().pop("NEW", None)
         x = np.random.default_rng(size).normal(size=(size, 3)).astype(np.float32)
         expected = kind().eval()(torch.from_numpy(x))
         np.testing.assert_allclose(run_onnx(graph, x)[0], expected, rtol=1e-6)
@@ -288,6 +377,8 @@ def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
 
 class HangsAHook(nn.Module):
     """Collects what its layer gives, by a hook of its first call, as transformers does."""
+
+    hooked = False  # of the class, for those that note it there
 
     def __init__(self):
         super().__init__()
@@ -303,16 +394,50 @@ class HangsAHook(nn.Module):
         return sum(self.found)
 
 
+class NotesInADict(HangsAHook):
+    """Notes in a dict that the hook is there."""
+
+    def __init__(self):
+        super().__init__()
+        self.notes: dict[str, Any] = {"found": []}
+
+    def forward(self, x):
+        if "hook" not in self.notes:
+            self.notes["hook"] = True
+            self.layer.register_forward_hook(lambda _, given, output: self.notes["found"].append(output))
+        self.notes["found"].clear()
+        self.layer(x)
+        return sum(self.notes["found"])
+
+
+class NotesInItsClass(HangsAHook):
+    """Notes in its class that the hook is there."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[torch.Tensor] = []
+
+    def forward(self, x):
+        if not type(self).hooked:
+            type(self).hooked = True
+            self.layer.register_forward_hook(lambda _, given, output: self.found.append(output))
+        self.found.clear()
+        self.layer(x)
+        return sum(self.found)
+
+
 @pytest.mark.field(
     case="a Module that hangs a hook on its layers at its first call",
     source="found by trying: Segformer of transformers 5, whose hook was hung once more at each run",
     outcome="The hook is taken away with the attribute that says it is there; the graph is a fresh Module's.",
 )
-def test_a_hook_of_the_first_call(tmp_path: Path) -> None:
-    done = convert(HangsAHook(), tmp_path / "x.onnx")
+@pytest.mark.parametrize("kind", [HangsAHook, NotesInADict, NotesInItsClass])
+def test_a_hook_of_the_first_call(kind: Any, tmp_path: Path) -> None:
+    done = convert(kind(), tmp_path / "x.onnx")
     assert done.free
+    kind.hooked = False
     x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    expected = HangsAHook().eval()(torch.from_numpy(x)).detach()
+    expected = kind().eval()(torch.from_numpy(x)).detach()
     np.testing.assert_allclose(run_onnx(onnx.load(tmp_path / "x.onnx"), x)[0], expected, rtol=1e-5, atol=1e-6)
 
 

@@ -194,10 +194,15 @@ def _is_own(frame: FrameType) -> bool:
     if frame.f_code.co_name == "__getattribute__":  # is given a name alone; looking at what is given calls it
         return False
     name = str(frame.f_globals.get("__name__"))
-    known = {"triport", *sys.stdlib_module_names} - {"__main__"}
     is_made = frame.f_code.co_filename == "<string>" and frame.f_code.co_name.startswith("__")  # by dataclass
     is_made |= name.startswith("namedtuple_")
-    return not is_made and not is_framework(name) and name.partition(".")[0] not in known
+    return not is_made and is_own_module(name)
+
+
+def is_own_module(name: str) -> bool:
+    """Whether a Python module is neither of a framework, nor of Python or of this package."""
+    known = {"triport", *sys.stdlib_module_names} - {"__main__"}
+    return not is_framework(name) and name.partition(".")[0] not in known
 
 
 def _asks_for_sizes(parts: Iterable[Any], ran: Iterable[CodeType]) -> bool:
