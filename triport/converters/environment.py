@@ -169,9 +169,9 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Search for no garbage while a framework is imported: the search takes an eighth of the time.
+    """Search for no garbage meanwhile: what is made stays, and Python would look through it again and again.
 
-    The 200,000 objects that an import makes stay, and Python would look through them again and again.
+    Of the import of a framework, which makes 200,000 objects, the search takes an eighth of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from triport.converters.environment import uncollected
 from triport.converters.onnx_import.damaged import naming
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 from triport.converters.onnx_import.targets import TARGETS, Target
@@ -29,22 +28,10 @@ def written_source(path: Path, target: Target, name: str) -> Source:
     Raises:
         TriportError: the file is no ONNX graph, or a node of it has no translation.
     """
-    with _without_collection():
+    with uncollected():
         model = read_model(path)
         with naming(path):
             return source_of(model, target, name, blocks_of(model.graph))
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Let Python not search for dead cycles meanwhile: what is made of a graph lives until the end."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def of_graph(path: Path, build: Callable[[Target], Any]) -> Network:
