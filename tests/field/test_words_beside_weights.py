@@ -103,6 +103,10 @@ EMPTY: dict[str, tuple[Any, str]] = {
     "an optimizer": ({"optimizer": {"state": {}, "param_groups": []}}, "state of training alone (optimizer)"),
     "random generators": ({"python": (3, (1,)), "cpu": torch.zeros(9, dtype=torch.uint8)}, "(python, cpu)"),
     "options of a training": (Namespace(lr=0.5), "the options of a training (class argparse.Namespace)"),
+    "a namespace with weights": (
+        Namespace(net={"fc.weight": torch.ones(2, 2)}),
+        "a whole object of class",
+    ),
     "DeepSpeed's optimizer": (
         {"optimizer_state_dict": {"zero_stage": 2}, "ds_config": {}},
         "DeepSpeed's zero_to_fp32.py makes the whole",

@@ -138,7 +138,8 @@ def test_another_graph_with_the_same_weights_is_found_by_the_sample(own_folder):
     ("key", "value", "problem"),
     [
         ("triport.model", "resnet50", "its metadata has triport.model"),
-        ("triport.buffers", '["other"]', "says that other is a buffer, and has no such tensor"),
+        ("triport.buffers", '["other"]', "are buffers, and has no such tensors"),
+        ("triport.buffers", "top-1 of 99 %", "says that top-1 of 99 % are buffers"),
     ],
 )
 def test_metadata_that_say_what_is_not_so_are_found(key, value, problem, own_folder):

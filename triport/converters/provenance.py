@@ -20,7 +20,7 @@ PREPROCESSING_KEY = "triport.preprocessing"
 PREPROCESSING_KNOWN_KEY = "triport.preprocessing_known"
 FOLDED_KEY = "triport.folded"
 VERSION_KEY = "triport.version"
-# a list in JSON: the names of the tensors that are buffers of a network in code, which no training moves
+# a sorted list in JSON: the names of the tensors that are buffers of a network in code, not trained
 BUFFERS_KEY = "triport.buffers"
 
 

@@ -39,7 +39,7 @@ def choose_state_dict(
     Raises:
         FormatError: there is no state dict in it, or several and no rule to choose.
     """
-    if isinstance(root, Opaque) and str(root.kind).endswith(_ARGUMENTS):
+    if isinstance(root, Opaque) and str(root.kind).endswith(_ARGUMENTS) and not _has_tensors(root):
         raise FormatError(
             f"{path}: holds the options of a training (class {root.kind}), and no weights. Take the file "
             f"that has the model's weights"
@@ -172,6 +172,19 @@ def _tensors(value: dict[Any, Any]) -> list[str]:
         and isinstance(name, str)
         and name.rpartition(".")[2] != EXTRA_STATE
     ]
+
+
+def _has_tensors(root: Opaque) -> bool:
+    """Whether an object that is not made holds tensors, or other such objects, which may."""
+    waiting, seen = [*root.attributes.values(), *root.arguments], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, PickledTensor | Opaque):
+            return True
+        if isinstance(one, dict | list | tuple) and id(one) not in seen:
+            seen.add(id(one))
+            waiting += one.values() if isinstance(one, dict) else one
+    return False
 
 
 def _looks_like_weights(value: dict[Any, Any]) -> bool:

@@ -75,7 +75,7 @@ def declare(
     model.metadata_props.clear()
     model.metadata_props[VERSION_KEY] = __version__
     if buffers:
-        model.metadata_props[BUFFERS_KEY] = json.dumps(buffers)
+        model.metadata_props[BUFFERS_KEY] = json.dumps(sorted(buffers))
     model.producer_name, model.producer_version = "triport", __version__
     model.ir_version = IR_VERSIONS.get(exported.opset, model.ir_version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,9 +55,9 @@ def signature_problems(folder: Path, values: Mapping[str, Any]) -> Iterator[str]
         yield f"{MODEL_FILE}: is of opset {opsets}, {MANIFEST} says {values['graph']['opset']}"
     for entry in model.metadata_props:
         if entry.key == BUFFERS_KEY:
-            others = buffers_of({BUFFERS_KEY: entry.value}) - {one.name for one in model.graph.initializer}
-            if others:
-                yield f"{MODEL_FILE}: says that {short(min(others))} is a buffer, and has no such tensor"
+            stored = {one.name for one in model.graph.initializer}
+            if entry.value != json.dumps(sorted(buffers_of({entry.key: entry.value}) & stored)):
+                yield f"{MODEL_FILE}: says that {short(entry.value)} are buffers, and has no such tensors"
         elif entry.key != VERSION_KEY:
             yield f"{MODEL_FILE}: its metadata has {short(entry.key)}, which triport does not write"
         elif entry.value != values["triport"]:
