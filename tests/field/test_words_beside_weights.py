@@ -130,7 +130,7 @@ def test_no_weights_inside(tmp_path: Path, run_cli: Any, kind: str) -> None:
 def test_a_namespace_with_weights(tmp_path: Path, run_cli: Any) -> None:
     torch.save(Namespace(net={"fc.weight": torch.ones(2, 2)}), tmp_path / "x.pth")
     said = assert_refused(
-        run_cli, tmp_path / "x.pth", "a whole object of class argparse.Namespace", "state dict"
+        run_cli, tmp_path / "x.pth", "a whole object of class argparse.Namespace", "state_dict"
     )
     assert "no weights" not in said
 
