@@ -356,8 +356,14 @@ class InAGrowingBuffer(nn.Module):
 @pytest.mark.parametrize(
     "kind",
     [
-        *(InAVariable, InABuffer, InAClosure, InAClass, InAGrowingBuffer),
-        *(InANonlocal, InADefault, InAFunction, InATensor, InADefaultDict, InANewVariable),
+        *(InABuffer, InAClosure, InANonlocal, InADefault),
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in (
+                *(InAVariable, InAClass, InAGrowingBuffer),
+                *(InAFunction, InATensor, InADefaultDict, InANewVariable),
+            )
+        ),
     ],
 )
 def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:

@@ -151,6 +151,7 @@ def test_mindspore_refuses(build: Build, tmp_path: Path, expression: str, shape:
     source="mindspore-lab/mindocr (RobustScanner)",
     outcome="What is done with each image is written for all at once: the batch axis is free, and checked.",
 )
+@pytest.mark.slow
 def test_images_one_by_one(build: Build, tmp_path: Path) -> None:
     cell = build("ops.stack([ops.select(one > 0, one * 2, float('-inf')) for one in x])")
     done = convert(cell, (2, 3), tmp_path / "x.onnx")
