@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.few_are_quick import one_in
 from tests.networks_that_ask import ALL, DECIDED_BY_VALUES, NOT_FOLLOWED, Channels, Net, OfSettings, factor_of
 from triport.converters.networks.input_specs import spec_of
 from triport.converters.torch_export.network import TorchNet
@@ -27,7 +28,7 @@ def factor_at(net: TorchNet, size: int) -> float:
     return float(net.module(x)[0, 0])
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", one_in(5, ALL))
 def test_a_size_is_tried_at_which_the_code_goes_another_way(kind: type[Net]) -> None:
     net = net_of(kind)
     tried = [sizes["N"] for sizes in plan_axes(net, 0).proofs]
@@ -75,7 +76,7 @@ def test_what_cannot_be_decided_is_said(kind: type[Net], why: str, monkeypatch: 
     assert why in plan_axes(net_of(kind), 0).unseen["N"]
 
 
-@pytest.mark.parametrize("kind", NOT_FOLLOWED)
+@pytest.mark.parametrize("kind", one_in(3, NOT_FOLLOWED))
 def test_what_is_not_followed_is_said(kind: type[Net]) -> None:
     assert plan_axes(net_of(kind), 0).unseen["N"]
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.few_are_quick import one_in
 from tests.mindir.conftest import run_onnx
 from triport.converters.request import ConvertRequest
 from triport.parity.module_export import axes
@@ -87,7 +88,7 @@ def convert(module: Any, path: Path, spec: str = "2x3") -> Any:
 )
 @pytest.mark.parametrize(
     ("kind", "size"),
-    [(MoreThanEight, 9), (FourAlone, 4), (Remainder, 11), (Between, 8), (BehindAnother, 20)],
+    one_in(3, [(MoreThanEight, 9), (FourAlone, 4), (Remainder, 11), (Between, 8), (BehindAnother, 20)]),
 )
 def test_a_branch(kind: Any, size: int, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
@@ -196,7 +197,7 @@ def test_another_function_in_float64(tmp_path: Path) -> None:
     outcome="The numbers in such code are tried as batch sizes; the one that matters is named, and N is 2.",
 )
 @pytest.mark.parametrize(
-    ("kind", "size"), [(Table, 80), (Length, 70), (Text, 90), (Elements, 80), (Bytes, 80)]
+    ("kind", "size"), one_in(3, [(Table, 80), (Length, 70), (Text, 90), (Elements, 80), (Bytes, 80)])
 )
 def test_a_plain_number(kind: Any, size: int, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")
@@ -355,16 +356,14 @@ class InAGrowingBuffer(nn.Module):
 )
 @pytest.mark.parametrize(
     "kind",
-    [
-        *(InABuffer, InAClosure, InANonlocal, InADefault),
-        *(
-            pytest.param(kind, marks=pytest.mark.slow)
-            for kind in (
-                *(InAVariable, InAClass, InAGrowingBuffer),
-                *(InAFunction, InATensor, InADefaultDict, InANewVariable),
-            )
-        ),
-    ],
+    one_in(
+        4,
+        [
+            *(InABuffer, InANonlocal, InADefault, InAVariable),
+            *(InAClosure, InAClass, InAGrowingBuffer, InAFunction),
+            *(InATensor, InADefaultDict, InANewVariable),
+        ],
+    ),
 )
 def test_the_first_size_is_kept(kind: Any, tmp_path: Path) -> None:
     done = convert(kind(), tmp_path / "x.onnx")

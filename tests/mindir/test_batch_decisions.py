@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.few_are_quick import one_in
 from triport.converters.mindir.observed import asked_by_cell
 from triport.converters.networks.input_specs import InputSpec
 
@@ -67,10 +68,6 @@ class Inner(Code):
     def construct(self, x, n):
         return 2 if n == 80 else 1
 """
-
-
-def of(code: str) -> Any:
-    return pytest.param(code, id=code)
 
 
 DECIDING = [
@@ -155,7 +152,7 @@ def cell_of(folder: Path, code: str) -> Any:
     return cell
 
 
-@pytest.mark.parametrize("code", [*map(of, DECIDING)])
+@pytest.mark.parametrize("code", one_in(6, DECIDING))
 def test_a_size_is_tried_at_which_the_code_decides_otherwise(tmp_path: Path, code: str) -> None:
     cell = cell_of(tmp_path, code)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests import code_elsewhere
+from tests.few_are_quick import one_in
 from triport.converters.mindir.observed import asked_by_cell
 from triport.converters.networks.input_specs import InputSpec
 
@@ -174,7 +175,7 @@ ALL = (
 )
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", one_in(5, ALL))
 def test_a_size_is_tried_at_which_the_code_goes_another_way(kind: type[Net]) -> None:
     cell = kind()
     sizes = (2, *asked(cell).sizes)

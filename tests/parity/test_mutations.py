@@ -23,7 +23,6 @@ QUICK = {
     "resnetv2_50",
     "regnet_y_200mf",
     "efficientnet_lite0",
-    "inception_v4",
 }
 # smaller than the models' own sizes, for speed: no fault here depends on the size
 SIZES_PX = {"inception_v4": 139, "res2net_digits": 32}

@@ -94,6 +94,7 @@ def unlike(there, here, place=""):
     return [] if there == here else [f"{place}: {there!r} and {here!r}"]
 
 
+@pytest.mark.slow
 def test_the_report_is_the_one_of_a_single_process(worker, subject):
     here = check(subject, Options(), FeedShape(2))
     there = check(subject, Options(), FeedShape(2), worker=worker)
