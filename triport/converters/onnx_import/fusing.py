@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from .reading import ImportRefusedError
-
-DOMAIN = "triport.fused"
+from .rewriting import DOMAIN, alone, array_of, fused, take_place
 
 
 def fuse(graph: Any) -> None:
@@ -36,15 +35,15 @@ def fuse(graph: Any) -> None:
 def _linear(graph: Any, add: Any) -> None:
     """MatMul by a matrix, and a bias: a linear layer."""
     for product, bias in (add.inputs, add.inputs[::-1]):
-        matmul = _producer(product, "MatMul")
-        if matmul is None or _array(bias) is None:
+        matmul = alone(product, "MatMul")
+        if matmul is None or array_of(bias) is None:
             continue
         weight = matmul.inputs[1]
         shape = _matrix_shape(weight)
-        if shape is None or _array(bias).shape != (shape[1],) or _array(bias).dtype.kind != "f":
+        if shape is None or array_of(bias).shape != (shape[1],) or array_of(bias).dtype.kind != "f":
             continue
         first = matmul.inputs[0]
-        if first.shape is None or len(first.shape) < 2 or _array(first) is not None:
+        if first.shape is None or len(first.shape) < 2 or array_of(first) is not None:
             continue
         _replace(graph, add, "Linear", [first, weight, bias], [matmul])
         return
@@ -54,20 +53,20 @@ def _pads_in_order(graph: Any, last: Any) -> None:
     """PyTorch's list of paddings in ONNX's order, as its exporter turns it round: one choice of elements."""
     import onnx_ir as ir
 
-    turned = _producer(last.inputs[0], "Transpose")
-    reversed_ = _producer(turned.inputs[0], "Slice") if turned is not None else None
+    turned = alone(last.inputs[0], "Transpose")
+    reversed_ = alone(turned.inputs[0], "Slice") if turned is not None else None
     if reversed_ is None or len(reversed_.inputs) != 5:
         return
-    pairs = _producer(reversed_.inputs[0], "Reshape")
+    pairs = alone(reversed_.inputs[0], "Reshape")
     if pairs is None:
         return
     listed = pairs.inputs[0]
     shape = listed.shape
     length = shape[0] if shape is not None and len(shape) == 1 and isinstance(shape[0], int) else 0
-    start, end, axis, step = (_array(value) for value in reversed_.inputs[1:])
+    start, end, axis, step = (array_of(value) for value in reversed_.inputs[1:])
     known = [("shape", pairs.inputs[1], [-1, 2]), ("flat", last.inputs[1], [-1])]
     is_it = length and length % 2 == 0
-    is_it = is_it and all(_is_list(_array(value), wanted) for _, value, wanted in known)
+    is_it = is_it and all(_is_list(array_of(value), wanted) for _, value, wanted in known)
     is_it = is_it and all(_is_list(a, [w]) for a, w in ((start, -1), (axis, 0), (step, -1)))
     if not is_it or end is None or end.size != 1 or int(end.reshape(-1)[0]) > -length:
         return
@@ -76,7 +75,7 @@ def _pads_in_order(graph: Any, last: Any) -> None:
     index.type, index.shape = ir.TensorType(ir.DataType.INT64), ir.Shape(places.shape)
     index.meta["constant"] = True
     node = ir.Node("", "Gather", [listed, index], num_outputs=1, name=last.name)
-    _put(graph, node, last, [turned, reversed_, pairs])
+    take_place(graph, node, last, [turned, reversed_, pairs])
 
 
 def _is_list(array: Any, wanted: list[int]) -> bool:
@@ -105,7 +104,7 @@ def _of_product(graph: Any, mul: Any) -> None:
     """X sigmoid(x) is SiLU; x (1 + erf(x / sqrt 2)) / 2, in any order of the factors, is GELU."""
     a, b = mul.inputs
     for x, gate in ((a, b), (b, a)):
-        sigmoid = _producer(gate, "Sigmoid")
+        sigmoid = alone(gate, "Sigmoid")
         if sigmoid is not None and sigmoid.inputs[0] is x:
             _replace(graph, mul, "Silu", [x], [sigmoid])
             return
@@ -127,7 +126,7 @@ def _of_product(graph: Any, mul: Any) -> None:
 def _factors(mul: Any) -> tuple[list[Any], list[Any]] | None:
     """Return the three factors of a product of products, and the inner product's node."""
     for inner, other in (mul.inputs, mul.inputs[::-1]):
-        node = _producer(inner, "Mul")
+        node = alone(inner, "Mul")
         if node is not None:
             return [*node.inputs, other], [node]
     return None
@@ -135,15 +134,15 @@ def _factors(mul: Any) -> tuple[list[Any], list[Any]] | None:
 
 def _one_plus_erf(value: Any, x: Any) -> list[Any] | None:
     """Return the nodes of 1 + erf(x / sqrt 2)."""
-    add = _producer(value, "Add")
+    add = alone(value, "Add")
     if add is None:
         return None
     for one, other in (add.inputs, add.inputs[::-1]):
-        erf = _producer(other, "Erf")
+        erf = alone(other, "Erf")
         if erf is None or not _is_number(one, 1.0):
             continue
         scaled = erf.inputs[0].producer()
-        if scaled is None or _producer(erf.inputs[0], scaled.op_type) is None:
+        if scaled is None or alone(erf.inputs[0], scaled.op_type) is None:
             return None
         if scaled.op_type == "Div" and scaled.inputs[0] is x and _is_number(scaled.inputs[1], math.sqrt(2)):
             return [add, erf, scaled]
@@ -154,29 +153,11 @@ def _one_plus_erf(value: Any, x: Any) -> list[Any] | None:
     return None
 
 
-def _producer(value: Any, op_type: str) -> Any:
-    """Return the node of that kind whose value nobody else reads."""
-    node = value.producer() if value is not None else None
-    if node is None or node.op_type != op_type or node.domain not in ("", "ai.onnx"):
-        return None
-    alone = len(value.uses()) == 1 and not value.is_graph_output()
-    return node if alone and len(node.outputs) == 1 else None
-
-
-def _array(value: Any) -> Any:
-    if value is None or value.const_value is None or value.dtype is None or value.dtype.bitwidth < 8:
-        return None
-    try:
-        return np.asarray(value.const_value.numpy())
-    except (TypeError, ValueError):
-        return None
-
-
 def _is_number(value: Any, number: float) -> bool:
     """Return whether a constant is that number, as a float32 has it, alone on a rank that changes nothing."""
     if value is None or value.const_value is None or math.prod(value.const_value.shape) != 1:
         return False
-    array = _array(value)
+    array = array_of(value)
     if array is None or array.dtype.kind != "f" or array.ndim > 1:
         return False
     return abs(float(array.reshape(-1)[0]) - number) <= 1e-7 * abs(number)
@@ -184,20 +165,8 @@ def _is_number(value: Any, number: float) -> bool:
 
 def _replace(graph: Any, last: Any, op_type: str, inputs: list[Any], taken: list[Any]) -> None:
     """Put one node in the place of several; the last one's output is its own."""
-    import onnx_ir as ir
-
-    node = ir.Node(DOMAIN, op_type, inputs, num_outputs=1, name=last.name)
-    node.metadata_props.update((taken[0] if op_type == "Linear" else last).metadata_props)
-    _put(graph, node, last, taken)
-
-
-def _put(graph: Any, node: Any, last: Any, taken: list[Any]) -> None:
-    """Put a node in the place of others, of which `last` made its output."""
-    old = last.outputs[0]
-    node.outputs[0].name, node.outputs[0].type, node.outputs[0].shape = old.name, old.type, old.shape
-    graph.insert_after(last, node)
-    old.replace_all_uses_with(node.outputs[0], replace_graph_outputs=True)
-    graph.remove([last, *taken], safe=False)
-    for each in [last, *taken]:
-        for i in range(len(each.inputs)):
-            each.replace_input_with(i, None)
+    node = fused(op_type, inputs, last)
+    if op_type == "Linear":  # the product lies within the layer's scope, the sum around it
+        node.metadata_props.clear()
+        node.metadata_props.update(taken[0].metadata_props)
+    take_place(graph, node, last, taken)

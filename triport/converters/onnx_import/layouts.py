@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .fusing import DOMAIN
 from .moves import ints_of
+from .rewriting import DOMAIN
 
 _ORDERS = ([0, 2, 3, 1], [0, 3, 1, 2])
 _UNARY = frozenset(("Relu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .fusing import DOMAIN
+from .rewriting import DOMAIN, alone, fused, only_reader, remove, take_place
 
 _DEEP = 6  # nodes between an attention's values and its weights
 _TO_LAST, _FROM_LAST = [0, 2, 3, 1], [0, 3, 1, 2]
@@ -51,7 +51,7 @@ def _after_another(graph: Any, node: Any) -> None:
     if pair[1] == "Reshape" and pair[0] in ("Reshape", "Flatten", "Unsqueeze", "Squeeze"):
         if _keeps_no_axis(node.inputs[1]) and "allowzero" not in node.attributes:
             node.replace_input_with(0, first.inputs[0])
-            _remove(graph, [first])
+            remove(graph, [first])
     elif pair == ("Transpose", "Transpose"):
         before, after = _perm(first), _perm(node)
         if before is None or after is None or len(before) != len(after):
@@ -64,7 +64,7 @@ def _after_another(graph: Any, node: Any) -> None:
 
             node.attributes["perm"] = ir.AttrInt64s("perm", order)
             node.replace_input_with(0, first.inputs[0])
-            _remove(graph, [first])
+            remove(graph, [first])
     elif pair == ("Unsqueeze", "Squeeze"):
         rank = len(first.outputs[0].shape) if first.outputs[0].shape is not None else 0
         axes = [_axes_of(each) for each in (first, node)]
@@ -90,12 +90,14 @@ def _pass(graph: Any, node: Any, first: Any) -> None:
     """Let what two nodes in turn make be what the first is given."""
     if not node.outputs[0].is_graph_output():
         node.outputs[0].replace_all_uses_with(first.inputs[0])
-        _remove(graph, [node, first])
+        remove(graph, [node, first])
 
 
 def _roll(graph: Any, concat: Any) -> None:
     """[x[k:], x[:k]] is x rolled by -k."""
-    parts = [_alone(value, "Slice") for value in concat.inputs]
+    import onnx_ir as ir
+
+    parts = [alone(value, "Slice") for value in concat.inputs]
     if (
         len(parts) != 2
         or parts[0] is None
@@ -124,7 +126,8 @@ def _roll(graph: Any, concat: Any) -> None:
     if is_rolled and not x.is_graph_output() and {use.node for use in x.uses()} == set(parts):
         shifts = [*before.attributes["shifts"].value, *shifts]
         axes, x, taken = [*before.attributes["axes"].value, *axes], before.inputs[0], [*parts, before]
-    _put(graph, concat, "Roll", [x], taken, shifts=shifts, axes=axes)
+    turns = [ir.AttrInt64s("shifts", shifts), ir.AttrInt64s("axes", axes)]
+    take_place(graph, fused("Roll", [x], concat, turns), concat, taken)
 
 
 def _bounds(node: Any) -> tuple[int, int, int] | None:
@@ -145,7 +148,7 @@ def _unbind_split(graph: Any, split: Any) -> None:
     if x.shape[axis] != count or count < 2 or _may_be_sizes(x):
         return
     axis %= len(x.shape)
-    squeezes = [_only_reader(value, "Squeeze") for value in split.outputs]
+    squeezes = [only_reader(value, "Squeeze") for value in split.outputs]
     if all(each is not None and _axes_of(each) in ([axis], [axis - len(x.shape)]) for each in squeezes):
         _put_unbind(graph, split, x, axis, squeezes, [split])
 
@@ -201,14 +204,14 @@ def _put_unbind(graph: Any, first: Any, x: Any, axis: int, readers: list[Any], t
         old = reader.outputs[0]
         new.name, new.type, new.shape = old.name, old.type, old.shape
         old.replace_all_uses_with(new, replace_graph_outputs=True)
-    _remove(graph, [*readers, *taken])
+    remove(graph, [*readers, *taken])
     if len(readers) == 3 and _is_attended(node.outputs[2]):
         node.meta["nouns"] = ("q", "k", "v")
 
 
 def _is_attended(value: Any) -> bool:
     """Return whether a value is what an attention's weights choose from."""
-    reader = _only_reader(value, "MatMul")
+    reader = only_reader(value, "MatMul")
     if reader is None or reader.inputs[1] is not value:
         return False
     left = reader.inputs[0].producer()
@@ -256,21 +259,22 @@ def _move_up(graph: Any, concat: Any) -> None:
         return
     node = ir.Node("", "Concat", [x, added], [concat.attributes["axis"]], num_outputs=1, name=producer.name)
     node.metadata_props.update(producer.metadata_props)
-    _take_place(graph, node, concat, producer)
+    take_place(graph, node, concat, [], after=producer)
 
 
 def _norm_of_channels(graph: Any, last: Any) -> None:
     """LayerNorm of images whose channels are put last for it, and back."""
-    norm = _alone(last.inputs[0], "LayerNormalization") if _perm(last) == _FROM_LAST else None
+    norm = alone(last.inputs[0], "LayerNormalization") if _perm(last) == _FROM_LAST else None
     if norm is None or len([v for v in norm.outputs if v.uses()]) != 1 or len(norm.inputs) != 3:
         return
-    first = _alone(norm.inputs[0], "Transpose")
+    first = alone(norm.inputs[0], "Transpose")
     axis = _int(norm, "axis", -1)
     if first is None or _perm(first) != _TO_LAST or axis not in (-1, 3):
         return
     inputs = [first.inputs[0], *norm.inputs[1:]]
     if all(value.const_value is not None for value in inputs[1:]):
-        _put(graph, last, "LayerNorm2d", inputs, [norm, first], source=norm)
+        stated = [each for key, each in norm.attributes.items() if key == "epsilon"]
+        take_place(graph, fused("LayerNorm2d", inputs, norm, stated), last, [norm, first])
 
 
 def _perm(node: Any) -> list[int] | None:
@@ -302,58 +306,3 @@ def _numbers(value: Any) -> list[int] | None:
         return None
     small = value.const_value.size <= 8 and value.dtype.bitwidth >= 8
     return [int(n) for n in np.asarray(value.const_value.numpy()).reshape(-1)] if small else None
-
-
-def _only_reader(value: Any, op_type: str) -> Any:
-    """Return the one node that reads a value, if it is of that kind."""
-    uses = list(value.uses())
-    if len(uses) != 1 or value.is_graph_output() or uses[0].node.op_type != op_type:
-        return None
-    node = uses[0].node
-    return node if node.domain in ("", "ai.onnx") and node.graph is value.producer().graph else None
-
-
-def _alone(value: Any, op_type: str, domain: str = "") -> Any:
-    """Return the node of that kind whose value nobody else reads."""
-    node = value.producer() if value is not None else None
-    if node is None or node.op_type != op_type or (node.domain or "") not in (domain, domain or "ai.onnx"):
-        return None
-    return node if len(value.uses()) == 1 and not value.is_graph_output() else None
-
-
-def _put(
-    graph: Any,
-    last: Any,
-    op_type: str,
-    inputs: list[Any],
-    taken: list[Any],
-    source: Any = None,
-    **stated: Any,
-) -> None:
-    """Put one node in the place of several; the last one's output is its own."""
-    import onnx_ir as ir
-
-    attributes = [ir.AttrInt64s(key, value) for key, value in stated.items()]
-    if source is not None:
-        attributes += [each for key, each in source.attributes.items() if key == "epsilon"]
-    named = source or last
-    node = ir.Node(DOMAIN, op_type, inputs, attributes, num_outputs=1, name=named.name)
-    node.metadata_props.update(named.metadata_props)
-    _take_place(graph, node, last, last)
-    _remove(graph, taken)
-
-
-def _take_place(graph: Any, node: Any, old: Any, after: Any) -> None:
-    """Put a node behind another one, in the place of an old one."""
-    new, before = node.outputs[0], old.outputs[0]
-    new.name, new.type, new.shape = before.name, before.type, before.shape
-    graph.insert_after(after, node)
-    before.replace_all_uses_with(new, replace_graph_outputs=True)
-    _remove(graph, [old])
-
-
-def _remove(graph: Any, nodes: list[Any]) -> None:
-    graph.remove(nodes, safe=False)
-    for each in nodes:
-        for i in range(len(each.inputs)):
-            each.replace_input_with(i, None)

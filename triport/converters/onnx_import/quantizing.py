@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .fusing import DOMAIN
+from .rewriting import alone, array_of, fused, is_read_once, only_reader, remove, take_place
 
 _BYTES = ("INT8", "UINT8")
 
@@ -41,12 +41,12 @@ def _merge_equal(graph: Any) -> None:
             and node.inputs[0].producer() is not None
         ):
             node.outputs[0].replace_all_uses_with(first.outputs[0])
-            _remove(graph, [node])
+            remove(graph, [node])
 
 
 def _fake(graph: Any, last: Any) -> None:
     """QuantizeLinear and DequantizeLinear by the same numbers."""
-    first = _alone(last.inputs[0], "QuantizeLinear")
+    first = alone(last.inputs[0], "QuantizeLinear")
     if (
         first is None
         or len(first.inputs) != 3
@@ -56,12 +56,12 @@ def _fake(graph: Any, last: Any) -> None:
     ):
         return
     x, scale, zero = first.inputs
-    given = [_array(value) for value in (scale, zero, *last.inputs[1:])]
+    given = [array_of(value) for value in (scale, zero, *last.inputs[1:])]
     if any(array is None or array.size != 1 for array in given) or zero.dtype.name not in _BYTES:
         return
     same = all(a.dtype == b.dtype and (a == b).all() for a, b in zip(given[:2], given[2:], strict=True))
     if same and x.dtype is not None and x.dtype.name == "FLOAT" and scale.dtype.name == "FLOAT":
-        _put(graph, last, "FakeQuantize", [x, scale, zero], [first], {}, first)
+        take_place(graph, fused("FakeQuantize", [x, scale, zero], first), last, [first])
 
 
 def _of_bytes(graph: Any, node: Any) -> None:
@@ -99,10 +99,10 @@ def _of_bytes(graph: Any, node: Any) -> None:
     if scales is None or attributes.get("alpha", 1.0) != 1.0:
         return
     inputs = [x, *weight.inputs[:2], *(held.inputs[:2] if held is not None else [])]
-    kept = dict(node.attributes) if is_conv else {}
+    kept = list(node.attributes.values()) if is_conv else []
     taken = [weight, *([held] if held is not None else [])]
     op_type = "QuantizedConv2d" if is_conv else "QuantizedLinear"
-    _put(graph, node, op_type, inputs, taken, kept, node)
+    _layer(graph, node, fused(op_type, inputs, node, kept), taken)
 
 
 def _dynamic(graph: Any, node: Any) -> None:
@@ -111,7 +111,7 @@ def _dynamic(graph: Any, node: Any) -> None:
         return
     x, weight, zero, *more = node.inputs
     given = x.producer() if x is not None else None
-    array, zero_point = _array(weight), _array(more[0]) if more else np.zeros(1, np.int8)
+    array, zero_point = array_of(weight), array_of(more[0]) if more else np.zeros(1, np.int8)
     if given is None or given.op_type != "DynamicQuantizeLinear" or zero is not given.outputs[2]:
         return
     is_conv = node.op_type == "ConvInteger"
@@ -123,68 +123,52 @@ def _dynamic(graph: Any, node: Any) -> None:
         return
     if is_conv and not _is_plain(attributes):
         return
-    cast: Any = _reader(node.outputs[0], "Cast")
-    scaled = _reader(cast.outputs[0], "Mul") if cast is not None else None
+    cast: Any = only_reader(node.outputs[0], "Cast")
+    scaled = only_reader(cast.outputs[0], "Mul") if cast is not None else None
     if scaled is None:
         return
     scales = next((v.producer() for v in scaled.inputs if v is not cast.outputs[0]), None)
-    if scales is None or scales.op_type != "Mul" or not _is_alone(scales.outputs[0]):
+    if scales is None or scales.op_type != "Mul" or not is_read_once(scales.outputs[0]):
         return
     scale = next((v for v in scales.inputs if v is not given.outputs[1]), None)
     count = array.shape[0 if is_conv else 1]
     sizes = {1, count}
     if (
         given.outputs[1] not in scales.inputs
-        or _array(scale) is None
+        or array_of(scale) is None
         or cast.outputs[0].dtype.name != "FLOAT"
     ):
         return
-    if _array(scale).size not in sizes or _array(scale).ndim > 1 or zero_point.size not in sizes:
+    if array_of(scale).size not in sizes or array_of(scale).ndim > 1 or zero_point.size not in sizes:
         return
     last, bias, taken = _with_bias(scaled, count, is_conv)
     inputs = [given.inputs[0], weight, scale, more[0] if more else None, bias]
     while inputs[-1] is None:
         inputs.pop()
-    kept = dict(node.attributes) if is_conv else {}
+    kept = list(node.attributes.values()) if is_conv else []
     op_type = "DynamicQuantizedConv2d" if is_conv else "DynamicQuantizedLinear"
-    _put(graph, last, op_type, inputs, [node, cast, scales, *taken], kept, node)
+    _layer(graph, last, fused(op_type, inputs, node, kept), [node, cast, scales, *taken])
     if not any(value.uses() or value.is_graph_output() for value in given.outputs):
-        _remove(graph, [given])
+        remove(graph, [given])
 
 
 def _with_bias(scaled: Any, count: int, is_conv: bool) -> tuple[Any, Any, list[Any]]:
     """Return the last node of a layer, its bias if it has one, and the nodes before the last."""
-    add = _reader(scaled.outputs[0], "Add")
+    add = only_reader(scaled.outputs[0], "Add")
     if add is None:
         return scaled, None, []
     bias = next(v for v in add.inputs if v is not scaled.outputs[0])
     shaped, taken = bias.producer(), [scaled]
     if is_conv:
-        if shaped is None or shaped.op_type != "Reshape" or not _is_alone(bias):
+        if shaped is None or shaped.op_type != "Reshape" or not is_read_once(bias):
             return scaled, None, []
-        bias, shape = shaped.inputs[0], _array(shaped.inputs[1])
+        bias, shape = shaped.inputs[0], array_of(shaped.inputs[1])
         taken.append(shaped)
         if shape is None or shape.tolist() not in ([1, -1, 1, 1], [1, count, 1, 1]):
             return scaled, None, []
-    if _array(bias) is None or _array(bias).shape != (count,):
+    if array_of(bias) is None or array_of(bias).shape != (count,):
         return scaled, None, []
     return add, bias, taken
-
-
-def _reader(value: Any, op_type: str) -> Any:
-    """Return the node of that kind that alone reads a value."""
-    if not _is_alone(value):
-        return None
-    node = value.uses()[0].node
-    return (
-        node
-        if node.op_type == op_type and node.domain in ("", "ai.onnx") and node.graph is not None
-        else None
-    )
-
-
-def _is_alone(value: Any) -> bool:
-    return len(value.uses()) == 1 and not value.is_graph_output()
 
 
 def _is_plain(attributes: dict[str, Any]) -> bool:
@@ -198,16 +182,16 @@ def _is_plain(attributes: dict[str, Any]) -> bool:
 
 def _dequantized(value: Any) -> Any:
     """Return the node that dequantises a constant for one reader, without a zero point."""
-    node = _alone(value, "DequantizeLinear")
+    node = alone(value, "DequantizeLinear")
     if node is None or node.inputs[0].const_value is None or not set(node.attributes) <= {"axis"}:
         return None
-    zero = _array(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
-    return node if zero is not None and not zero.any() and _array(node.inputs[1]) is not None else None
+    zero = array_of(node.inputs[2]) if len(node.inputs) > 2 else np.zeros(1)
+    return node if zero is not None and not zero.any() and array_of(node.inputs[1]) is not None else None
 
 
 def _scales(node: Any, axis: int) -> Any:
     """Return the scales, one or one for each place of an axis; None where they are something else."""
-    scale, of = _array(node.inputs[1]), node.inputs[0].const_value.shape
+    scale, of = array_of(node.inputs[1]), node.inputs[0].const_value.shape
     if scale.dtype != np.float32 or node.inputs[0].dtype.name not in ("INT8", "UINT8", "INT32"):
         return None
     if scale.size == 1:
@@ -217,38 +201,8 @@ def _scales(node: Any, axis: int) -> Any:
     return scale if scale.ndim == 1 and along == axis and scale.size == of[axis] else None
 
 
-def _array(value: Any) -> Any:
-    if value is None or value.const_value is None or value.dtype is None or value.dtype.bitwidth < 8:
-        return None
-    return np.asarray(value.const_value.numpy())
-
-
-def _alone(value: Any, op_type: str) -> Any:
-    """Return the node of that kind whose value nobody else reads."""
-    node = value.producer() if value is not None else None
-    if node is None or node.op_type != op_type or node.domain not in ("", "ai.onnx"):
-        return None
-    return node if len(value.uses()) == 1 and not value.is_graph_output() else None
-
-
-def _put(
-    graph: Any, last: Any, op_type: str, inputs: list[Any], taken: list[Any], kept: dict[str, Any], named: Any
-) -> None:
-    import onnx_ir as ir
-
-    node = ir.Node(DOMAIN, op_type, inputs, list(kept.values()), num_outputs=1, name=named.name)
-    node.metadata_props.update(named.metadata_props)
+def _layer(graph: Any, last: Any, node: Any, taken: list[Any]) -> None:
+    """Put a layer in the place of what it is made of."""
     if last.op_type == "MatMul":
         node.meta["transposed"] = True
-    old, new = last.outputs[0], node.outputs[0]
-    new.name, new.type, new.shape = old.name, old.type, old.shape
-    graph.insert_after(last, node)
-    old.replace_all_uses_with(new, replace_graph_outputs=True)
-    _remove(graph, [last, *taken])
-
-
-def _remove(graph: Any, nodes: list[Any]) -> None:
-    graph.remove(nodes, safe=False)
-    for each in nodes:
-        for i in range(len(each.inputs)):
-            each.replace_input_with(i, None)
+    take_place(graph, node, last, taken)

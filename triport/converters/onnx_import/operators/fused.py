@@ -8,7 +8,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
-from triport.converters.onnx_import.fusing import DOMAIN
+from triport.converters.onnx_import.rewriting import DOMAIN
 from triport.converters.onnx_import.values import Known
 
 from . import both, mindspore, pytorch

@@ -9,7 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
-from triport.converters.onnx_import.fusing import DOMAIN
+from triport.converters.onnx_import.rewriting import DOMAIN
 from triport.converters.onnx_import.values import Known
 from triport.converters.onnx_import.windows import Window, kernel_of
 
