@@ -80,6 +80,33 @@ def test_scopes_name_layers_whose_weights_have_numbers(target, tmp_path):
     assert is_near(outputs_of(source, [x], tmp_path), wanted(proto, x))
 
 
+@pytest.mark.parametrize("target", operators.TARGETS)
+def test_a_module_around_the_network_is_no_block(target, tmp_path):
+    """What was exported held the network as `net`; a norm without weights has nothing but its scope."""
+    nodes, weights, x = [], [constant("rows", 0, 2, -1)], "x"
+    for number, name in ((1, "ones"), (0, "zeros")):
+        weights.append(onnx.numpy_helper.from_array(np.full(2, number, "f"), name))
+    for i in range(3):
+        weights.append(tensor(f"stage.{i}.conv.weight", 4, 4, 3, 3, seed=i))
+        scope = f"/net/stage.{i}"
+        nodes += [
+            make("Conv", [x, weights[-1].name], [f"c{i}"], pads=[1] * 4, name=f"{scope}/conv/Conv"),
+            make("Shape", [f"c{i}"], [f"s{i}"], name=f"{scope}/norm/Shape"),
+            make("Reshape", [f"c{i}", "rows"], [f"g{i}"], name=f"{scope}/norm/Reshape"),
+            make(
+                "InstanceNormalization", [f"g{i}", "ones", "zeros"], [f"n{i}"], name=f"{scope}/norm/Instance"
+            ),
+            make("Reshape", [f"n{i}", f"s{i}"], [f"b{i}"], name=f"{scope}/norm/Reshape_1"),
+            make("Relu", [f"b{i}"], [f"r{i}"], name=f"{scope}/act/Relu"),
+        ]
+        x = f"r{i}"
+    proto = model(nodes, [value("x", "N", 4, 8, 8)], [value("r2", "N", 4, 8, 8)], weights)
+    source = written(proto, target)
+    assert set(source.modules) == {"", "stage.0", "stage.1", "stage.2"} and source.classes == 2
+    x = np.random.default_rng(2).normal(size=(2, 4, 8, 8)).astype("f")
+    assert is_near(outputs_of(source, [x], tmp_path), wanted(proto, x))
+
+
 def test_tensors_of_one_number_that_are_stored_once_join_no_blocks(tmp_path):
     nodes, weights, x = [], [onnx.numpy_helper.from_array(np.ones(4, "f"), "blocks.0.gamma")], "x"
     for i in range(3):

@@ -25,6 +25,7 @@ _LAYERS = frozenset(
         "QuantizedLinear",
         "QLinearConv",
         "GroupNormalization",
+        "GroupNorm",
         "InstanceNormalization",
         "PRelu",
         "Linear",
@@ -47,10 +48,11 @@ class Homes:
         """Look at all nodes."""
         self._layers: set[str] = set()
         names = {node: list(_initializers(node, 3)) for node in nodes}
+        self._scopes = _scopes_within(nodes, {path for found in names.values() for path in found})
         for node, found in names.items():
             if node.op_type in _LAYERS:
                 self._layers |= {path.rpartition(".")[0] for path in found if not is_held_bare(path)}
-        scoped = _scoped_layers([node for node, found in names.items() if not found], nodes)
+        scoped = _scoped_layers([node for node, found in names.items() if not found], self._scopes)
         for node, path in scoped.items():
             node.meta["layer"] = path
             names[node] = [f"{path}.weight"]
@@ -79,14 +81,9 @@ class Homes:
         return owner
 
     def _hinted(self, node: Any) -> str | None:
-        """Return the block that an exporter's scope names, if weights lie there too.
-
-        What was exported may be a module around the network, whose weights' names lack that step.
-        """
-        path = scope_of(node)
-        if path is None:
-            return None
-        return self._innermost(path) or self._innermost(path.partition(".")[2])
+        """Return the block that an exporter's scope names, if weights lie there too."""
+        path = self._scopes.get(node)
+        return None if path is None else self._innermost(path)
 
     def _innermost(self, path: str) -> str:
         while path and path not in self.blocks:
@@ -94,16 +91,25 @@ class Homes:
         return path
 
 
-def _scoped_layers(candidates: list[Any], nodes: list[Any]) -> dict[Any, str]:
+def _scopes_within(nodes: list[Any], names: set[str]) -> dict[Any, str]:
+    """Return the scopes of nodes, without that of a module around the network, which weights' names lack."""
+    scopes = {node: path for node in nodes if (path := scope_of(node)) is not None}
+    outer = {path.partition(".")[0] for path in scopes.values() if path}
+    inner = {node: path.partition(".")[2] for node, path in scopes.items()}
+    first = {name.partition(".")[0] for name in names}
+    is_around = len(outer) == 1 and not outer & first
+    return inner if is_around and first & {path.partition(".")[0] for path in inner.values()} else scopes
+
+
+def _scoped_layers(candidates: list[Any], scopes: dict[Any, str]) -> dict[Any, str]:
     """Return layers whose weights have no names of modules, by the scope that each has for itself.
 
     torch.onnx.export folds BatchNorm into a convolution, whose weight it then numbers; the scope stays.
     """
-    scopes = {node: path for node in nodes if (path := scope_of(node))}
     around = {
         ".".join(steps[:i]) for steps in (p.split(".") for p in scopes.values()) for i in range(len(steps))
     }
-    layers = Counter(path for node, path in scopes.items() if node.op_type in _LAYERS)
+    layers = Counter(path for node, path in scopes.items() if node.op_type in _LAYERS and path)
     return {
         node: scopes[node]
         for node in candidates

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .fusing import fuse
+from .group_norms import fuse_group_norms
 from .layouts import turn_less
 from .moves import put_rolls, put_together
 from .quantizing import fuse_quantized
@@ -130,6 +131,7 @@ def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     part_equal(graph)
     fuse(graph)
+    fuse_group_norms(graph)
     fuse_quantized(graph)
     turn_less(graph)
     put_rolls(graph)

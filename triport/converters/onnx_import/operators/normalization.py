@@ -7,6 +7,7 @@ from typing import Any
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.rewriting import DOMAIN
 from triport.converters.onnx_import.values import Known
 
 from . import both, mindspore, pytorch
@@ -275,25 +276,33 @@ def group_norm_of_groups(call: Call) -> ast.expr:
 
 
 @both("GroupNormalization", since=21)
+@both("GroupNorm", domain=DOMAIN)
 def group_norm(call: Call) -> ast.expr:
     """Groups of channels."""
     groups, eps = call.attribute("num_groups"), f32(call.attribute("epsilon", 1e-5))
     call.attribute("stash_type", 1)
+    layer = _group_norm_layer(call, groups, eps)
+    if layer is not None:
+        return layer
     if call.target == "mindspore":
         return _group_norm_mindspore(call, groups, eps, call.tensor(1), call.tensor(2))
-    held = _held(call, 1, 2)
-    if held is not None and str(held[0].array.dtype) == "float32":
-        constructor = code(
-            "nn.GroupNorm(g, n, eps=e)", g=groups, n=int(held[0].array.size), e=OMIT if eps == 1e-5 else eps
-        )
-        layer = call.body.layer(
-            "norm", constructor, dict(zip(("weight", "bias"), held, strict=True)), call.tensor(0)
-        )
-        if layer is not None:
-            return layer
     return code(
         "F.group_norm(x, g, w, b, e)", x=call.tensor(0), g=groups, w=call.tensor(1), b=call.tensor(2), e=eps
     )
+
+
+def _group_norm_layer(call: Call, groups: int, eps: float) -> ast.expr | None:
+    held = _held(call, 1, 2)
+    if held is None or str(held[0].array.dtype) != "float32" or call.dtype(0) != "float32":
+        return None
+    is_pytorch = call.target == "pytorch"
+    if not is_pytorch and call.rank(0) != 4:  # its layer states that it takes images
+        return None
+    constructor = code(
+        "nn.GroupNorm(g, n, eps=e)", g=groups, n=int(held[0].array.size), e=OMIT if eps == 1e-5 else eps
+    )
+    names = ("weight", "bias") if is_pytorch else ("gamma", "beta")
+    return call.body.layer("norm", constructor, dict(zip(names, held, strict=True)), call.tensor(0))
 
 
 def _group_norm_mindspore(call: Call, groups: int, eps: float, weight: ast.expr, bias: ast.expr) -> ast.expr:
