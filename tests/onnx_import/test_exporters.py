@@ -80,6 +80,26 @@ def test_scopes_name_layers_whose_weights_have_numbers(target, tmp_path):
     assert is_near(outputs_of(source, [x], tmp_path), wanted(proto, x))
 
 
+@pytest.mark.parametrize(
+    ("scope", "owner"), [("/net/decoder", "vae.decoder"), ("/net/first/second", "blocks")]
+)
+def test_scopes_are_the_modules_that_their_layers_names_say(scope, owner):
+    """A method other than `forward` has no scope of its module; a module may call one that another holds."""
+    nodes, weights, x = [], [], "x"
+    for i in range(3):
+        weights += [
+            tensor(f"{owner}.{i}.conv1.weight", 4, 4, 1, 1),
+            tensor(f"{owner}.{i}.conv2.weight", 4, 4, 1, 1),
+        ]
+        for n, (source, weight) in enumerate(((x, weights[-2]), (f"r{i}0", weights[-1])), 1):
+            names = [f"{scope}/{i}/conv{n}/Conv", f"{scope}/{i}/act/Relu_{n}"]
+            nodes.append(make("Conv", [source, weight.name], [f"c{i}{n}"], name=names[0]))
+            nodes.append(make("Relu", [f"c{i}{n}"], [f"r{i}{n - 1}"], name=names[1]))
+        x = f"r{i}1"
+    proto = model(nodes, [value("x", "N", 4, 8, 8)], [value("r21", "N", 4, 8, 8)], weights)
+    assert {f"{owner}.{i}" for i in range(3)} <= set(written(proto).modules)
+
+
 @pytest.mark.parametrize("target", operators.TARGETS)
 def test_a_module_around_the_network_is_no_block(target, tmp_path):
     """What was exported held the network as `net`; a norm without weights has nothing but its scope."""

@@ -200,6 +200,42 @@ def test_the_end_of_the_numbers_is_the_largest_of_none(op_type, axes, tmp_path):
     assert (found == (-np.inf if op_type == "ReduceMax" else np.inf)).all()
 
 
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "b = Greater (x, none) y = Where (b, end, x)",
+        "b = Greater (x, none) m = Where (b, x, end) y = Softmax <axis = 1> (m)",
+        "y = Clip (x, end, none)",
+        "y = Clip (x, none, other)",
+        "y = Max (x, end)",
+        "y = Min (x, end)",
+        "y = Add (x, end)",
+        "y = Mul (x, end)",
+        "y = Div (end, x)",
+        "b = Greater (x, end) y = Where (b, x, none)",
+        "y = Pad (x, around, end)",
+    ],
+)
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_largest_number_of_float32_is_written_as_one_of_them(nodes, target, tmp_path):
+    """Its shortest decimal, 3.4028235e+38, is beyond it; masks are made of it."""
+    proto = onnx.parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 17]>
+        graph (float[n, 4] x) => (float[n, 4] y) {{ {nodes} }}"""
+    )
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    end = np.finfo("f4").max
+    named = {"end": -end, "other": end, "none": np.float32(0), "around": np.array([0, 1, 0, 1])}
+    for name, number in named.items():
+        if name in {each for node in proto.graph.node for each in node.input}:
+            proto.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(number), name))
+    x = np.array([[0.5, -2, 1, -0.25], [-3, -1, 4, 2]], "f4")
+    (found,) = outputs_of(written(proto, target), [x], tmp_path)
+    (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x})
+    assert found.shape == wanted.shape
+    assert np.allclose(found, wanted, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
 @pytest.mark.parametrize("corners", [0, 1])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])

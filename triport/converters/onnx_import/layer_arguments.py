@@ -9,7 +9,8 @@ _CHANNELS = ("in_channels", "out_channels", "kernel_size")
 POSITIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _CHANNELS),
     **dict.fromkeys(("ConvTranspose1d", "ConvTranspose2d", "Conv2dTranspose"), _CHANNELS),
-    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "InstanceNorm2d", "PReLU"), ("channels",)),
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "PReLU"), ("channels",)),
+    **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"), ("channels",)),
     **dict.fromkeys(("Linear", "Dense"), ("in_features", "out_features")),
     **dict.fromkeys(("LayerNorm", "RMSNorm"), ("features",)),
     **dict.fromkeys(("MaxPool2d", "AvgPool2d"), ("kernel_size", "stride")),

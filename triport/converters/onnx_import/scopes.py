@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Homes:
         """Look at all nodes."""
         self._layers: set[str] = set()
         names = {node: list(_initializers(node, 3)) for node in nodes}
-        self._scopes = _scopes_within(nodes, {path for found in names.values() for path in found})
+        self._scopes = _modules(nodes, names)
         for node, found in names.items():
             if node.op_type in _LAYERS:
                 self._layers |= {path.rpartition(".")[0] for path in found if not is_held_bare(path)}
@@ -91,14 +92,39 @@ class Homes:
         return path
 
 
-def _scopes_within(nodes: list[Any], names: set[str]) -> dict[Any, str]:
-    """Return the scopes of nodes, without that of a module around the network, which weights' names lack."""
+def _modules(nodes: list[Any], names: dict[Any, list[str]]) -> dict[Any, str]:
+    """Return the module in which each node runs by its exporter's scopes, in the words of the weights' names.
+
+    Scopes tell which modules call each other, names tell which one holds the other: what was exported may be
+    around the network, and a module may call one that another holds. Where a layer has both, they say which
+    scope is which module.
+    """
     scopes = {node: path for node in nodes if (path := scope_of(node)) is not None}
-    outer = {path.partition(".")[0] for path in scopes.values() if path}
-    inner = {node: path.partition(".")[2] for node, path in scopes.items()}
-    first = {name.partition(".")[0] for name in names}
-    is_around = len(outer) == 1 and not outer & first
-    return inner if is_around and first & {path.partition(".")[0] for path in inner.values()} else scopes
+    found: dict[str, Counter[str]] = {}
+    for node, paths in names.items():
+        for path in paths:
+            for scope, module in _alike(scopes.get(node, ""), path.rpartition(".")[0]):
+                found.setdefault(scope, Counter())[module] += 1
+    modules = {scope: counts.most_common(1)[0][0] for scope, counts in found.items()}
+    return {node: _in_modules(path, modules) for node, path in scopes.items()}
+
+
+def _alike(scope: str, module: str) -> Iterator[tuple[str, str]]:
+    """Give the scopes around a layer's, each with the module of that name around the layer."""
+    while scope and module and scope.rpartition(".")[2] == module.rpartition(".")[2]:
+        yield scope, module
+        scope, module = scope.rpartition(".")[0], module.rpartition(".")[0]
+        if scope and not module:
+            yield scope, ""
+
+
+def _in_modules(scope: str, modules: dict[str, str]) -> str:
+    """Return a scope as the path of a module: of the innermost known scope around it, and the rest."""
+    known, rest = scope, ""
+    while known and known not in modules:
+        known, _, step = known.rpartition(".")
+        rest = f"{step}.{rest}" if rest else step
+    return ".".join(part for part in (modules.get(known, known), rest) if part)
 
 
 def _scoped_layers(candidates: list[Any], scopes: dict[Any, str]) -> dict[Any, str]:

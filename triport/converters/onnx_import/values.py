@@ -55,11 +55,20 @@ def sizes_of(array: np.ndarray) -> Sizes | None:
     return None
 
 
+def shortest(value: np.float32) -> float:
+    """Return the shortest decimal that rounds to a number and is none beyond those of its type.
+
+    PyTorch refuses 3.4028235e+38 as a float32, for the largest of them is a little less.
+    """
+    found = float(str(value))
+    return found if abs(found) <= float(np.finfo(np.float32).max) or np.isinf(value) else float(value)
+
+
 def number(array: np.ndarray) -> int | float | bool:
     """Return the one element of an array as a number that gives just that element again."""
     value = array.reshape(-1)[0]
     if array.dtype == np.float32:
-        return float(str(value))  # the shortest decimal that rounds to it
+        return shortest(value)
     return value.item() if array.dtype.kind in "fiub" else float(value)
 
 

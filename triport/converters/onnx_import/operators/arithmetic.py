@@ -115,8 +115,8 @@ def power(call: Call) -> ast.expr:
         if rank is not None and known.array.ndim <= len(rank):
             if value == 0.5 and not _variable_rank0(call):
                 return code("torch.sqrt(x)" if call.target == "pytorch" else "ops.sqrt(x)", x=call.tensor(0))
-            number = int(value) if float(value).is_integer() and abs(value) < 100 else float(str(value))
-            return code("x ** n", x=call.tensor(0), n=number)
+            small = float(value).is_integer() and abs(value) < 100
+            return code("x ** n", x=call.tensor(0), n=int(value) if small else number(known.array))
     a, b = call.tensor(0), call.tensor(1)
     if base in _WIDE:
         a = _wide(call, 0)

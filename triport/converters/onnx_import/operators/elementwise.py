@@ -7,6 +7,7 @@ import re
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code, name
+from triport.converters.onnx_import.values import shortest
 
 from . import both, mindspore, pytorch
 
@@ -280,7 +281,7 @@ def f32(value: float) -> float:
     """Return an attribute, which is a float32, as the shortest decimal that rounds to it."""
     import numpy as np
 
-    return float(str(np.float32(value)))
+    return shortest(np.float32(value))
 
 
 @both("SwiGLU")

@@ -13,6 +13,7 @@ from triport.converters.onnx_import.microsoft.fused import SWAPPED
 from triport.converters.onnx_import.values import Known, Variable
 
 from . import both
+from .elementwise import f32
 from .products import attention_of
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -80,7 +81,7 @@ def linear_layer(call: Call, weight: Known, bias: Known | None) -> ast.expr | No
 @both("Gemm", since=6)
 def gemm(call: Call) -> ast.expr:
     """Alpha A B + beta C; a linear layer if it is one."""
-    alpha, beta = (float(str(np.float32(call.attribute(n, 1.0)))) for n in ("alpha", "beta"))
+    alpha, beta = (f32(call.attribute(n, 1.0)) for n in ("alpha", "beta"))
     trans_a, trans_b = call.attribute("transA", 0), call.attribute("transB", 0)
     weight = call.rep(1)
     bias = call.rep(2) if call.has(2) else None

@@ -133,20 +133,43 @@ def _normed(call: Call, centred: ast.expr, var: ast.expr, eps: float) -> ast.exp
 @pytorch("InstanceNormalization", since=6)
 def instance_norm(call: Call) -> ast.expr:
     """Each channel of each image by itself."""
+    eps, held, rank = f32(call.attribute("epsilon", 1e-5)), _held(call, 1, 2), call.rank(0)
+    if _is_nothing(held):
+        return code("F.instance_norm(x, eps=e)", x=call.tensor(0), e=OMIT if eps == 1e-5 else eps)
+    if held is not None and rank in (3, 4, 5) and {str(h.array.dtype) for h in held} == {"float32"}:
+        constructor = code(
+            f"nn.InstanceNorm{rank - 2}d(n, eps=e, affine=True)",
+            n=int(held[0].array.size),
+            e=OMIT if eps == 1e-5 else eps,
+        )
+        leaves = dict(zip(("weight", "bias"), held, strict=True))
+        layer = call.body.layer("norm", constructor, leaves, call.tensor(0))
+        if layer is not None:
+            return layer
     return code(
         "F.instance_norm(x, weight=w, bias=b, eps=e)",
         x=call.tensor(0),
         w=call.tensor(1),
         b=call.tensor(2),
-        e=f32(call.attribute("epsilon", 1e-5)),
+        e=eps,
     )
+
+
+def _is_nothing(held: list[Known] | None) -> bool:
+    """Return whether a scale and a bias are ones and zeros that an exporter put there."""
+    if held is None or any(each.origin is not None for each in held):
+        return False
+    return bool((held[0].array == 1).all() and not held[1].array.any())
 
 
 @mindspore("InstanceNormalization", since=6)
 def instance_norm_mindspore(call: Call) -> ast.expr:
     """Each channel of each image by itself."""
+    eps = call.attribute("epsilon", 1e-5)
     _, centred, var = _moments(call, tuple(range(2, call.rank(0))))
-    return _normed(call, centred, var, call.attribute("epsilon", 1e-5))
+    if _is_nothing(_held(call, 1, 2)):
+        return code("c / ops.sqrt(v + e)", c=centred, v=var, e=f32(eps))
+    return _normed(call, centred, var, eps)
 
 
 @both("LayerNormalization", since=17)

@@ -6,11 +6,11 @@ import ast
 import math
 from typing import Any
 
-import numpy as np
-
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.values import Known
+
+from .elementwise import f32
 
 _RANK = 4  # batch, heads, places, features
 
@@ -47,7 +47,7 @@ def attention_of(call: Call) -> ast.expr | None:
         q=call.body.tensor(call.body.rep(query), query),
         k=call.body.tensor(call.body.rep(keys), keys),
         v=call.tensor(1),
-        s=OMIT if is_default else float(str(np.float32(whole))),
+        s=OMIT if is_default else f32(whole),
     )
 
 

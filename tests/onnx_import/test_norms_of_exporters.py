@@ -1,4 +1,4 @@
-"""Group normalization that an exporter wrote of smaller steps is one layer again, and nothing else is."""
+"""Norms as exporters write them: of groups, of smaller steps; of instances, with weights and without."""
 
 import numpy as np
 import onnx
@@ -65,3 +65,24 @@ def test_of_other_ranks(rank, target, tmp_path):
 @pytest.mark.parametrize("target", operators.TARGETS)
 def test_other_steps_stay_steps(options, target, tmp_path):
     assert "GroupNorm" not in check(steps(**options), target, tmp_path).text
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("target", operators.TARGETS)
+def test_norms_of_instances(named, target, tmp_path):
+    """Without weights an exporter writes ones and zeros, in nodes without names."""
+    arrays = {"ones": np.ones(8, "f"), "zeros": np.zeros(8, "f")}
+    nodes, weights = [make("InstanceNormalization", ["x", "ones", "zeros"], ["y"], epsilon=1e-3)], []
+    if named:
+        nodes[0].input[1:] = ["norm.weight", "norm.bias"]
+        weights = [tensor("norm.weight", 8, seed=1), tensor("norm.bias", 8, seed=2)]
+    else:
+        held = [(onnx.numpy_helper.from_array(array), name) for name, array in arrays.items()]
+        nodes = [make("Constant", [], [name], value=one) for one, name in held] + nodes
+    space = RANKS[4]
+    source = check(
+        model(nodes, [value("x", "N", 8, *space)], [value("y", "N", 8, *space)], weights), target, tmp_path
+    )
+    assert set(source.weights) == ({"norm.weight", "norm.bias"} if named else set())
+    layer = "nn.InstanceNorm2d(8, eps=0.001, affine=True)" if named else "F.instance_norm(x, eps=0.001)"
+    assert layer in source.text or target == "mindspore"
