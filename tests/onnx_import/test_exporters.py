@@ -80,9 +80,7 @@ def test_scopes_name_layers_whose_weights_have_numbers(target, tmp_path):
     assert is_near(outputs_of(source, [x], tmp_path), wanted(proto, x))
 
 
-@pytest.mark.parametrize(
-    ("scope", "owner"), [("/net/decoder", "vae.decoder"), ("/net/first/second", "blocks")]
-)
+@pytest.mark.parametrize(("scope", "owner"), [("/net/decoder", "vae.decoder"), ("/net/second", "blocks")])
 def test_scopes_are_the_modules_that_their_layers_names_say(scope, owner):
     """A method other than `forward` has no scope of its module; a module may call one that another holds."""
     nodes, weights, x = [], [], "x"
@@ -98,6 +96,19 @@ def test_scopes_are_the_modules_that_their_layers_names_say(scope, owner):
         x = f"r{i}1"
     proto = model(nodes, [value("x", "N", 4, 8, 8)], [value("r21", "N", 4, 8, 8)], weights)
     assert {f"{owner}.{i}" for i in range(3)} <= set(written(proto).modules)
+
+
+def test_a_layer_that_two_modules_share_says_nothing_of_them():
+    """The weights that are theirs alone have numbers for names, and the names that scopes give them."""
+    nodes, weights, x = [], [tensor("block.0.att.shared.weight", 4, 4, 1, 1)], "x"
+    for i in range(3):
+        weights.append(tensor(f"onnx::Conv_{i}", 4, 4, 1, 1, seed=i))
+        for n, name in enumerate(("block.0.att.shared.weight", weights[-1].name)):
+            scope = f"/block.{i}/att/{'own' if n else 'shared'}"
+            nodes.append(make("Conv", [x, name], [f"r{i}{n}"], name=f"{scope}/Conv"))
+            x = f"r{i}{n}"
+    proto = model(nodes, [value("x", "N", 4, 8, 8)], [value("r21", "N", 4, 8, 8)], weights)
+    assert {f"block.{i}.att.own.weight" for i in range(3)} <= set(written(proto).weights)
 
 
 @pytest.mark.parametrize("target", operators.TARGETS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -100,22 +101,39 @@ def _modules(nodes: list[Any], names: dict[Any, list[str]]) -> dict[Any, str]:
     scope is which module.
     """
     scopes = {node: path for node in nodes if (path := scope_of(node)) is not None}
+    around = _steps_around(scopes.values(), [path for paths in names.values() for path in paths])
     found: dict[str, Counter[str]] = {}
     for node, paths in names.items():
         for path in paths:
-            for scope, module in _alike(scopes.get(node, ""), path.rpartition(".")[0]):
+            for scope, module in _alike(scopes.get(node, ""), path.rpartition(".")[0], around):
                 found.setdefault(scope, Counter())[module] += 1
     modules = {scope: counts.most_common(1)[0][0] for scope, counts in found.items()}
     return {node: _in_modules(path, modules) for node, path in scopes.items()}
 
 
-def _alike(scope: str, module: str) -> Iterator[tuple[str, str]]:
-    """Give the scopes around a layer's, each with the module of that name around the layer."""
-    while scope and module and scope.rpartition(".")[2] == module.rpartition(".")[2]:
-        yield scope, module
-        scope, module = scope.rpartition(".")[0], module.rpartition(".")[0]
-        if scope and not module:
-            yield scope, ""
+def _steps_around(scopes: Iterable[str], names: list[str]) -> int:
+    """Return how many steps all scopes begin with, which names do not."""
+    common = list(
+        takewhile(lambda steps: len(set(steps)) == 1, zip(*(s.split(".") for s in scopes if s), strict=False))
+    )
+    return len(common) if common and all(name.partition(".")[0] != common[0][0] for name in names) else 0
+
+
+def _alike(scope: str, module: str, around: int) -> list[tuple[str, str]]:
+    """Return the scopes around a layer's, each with the module of that name around the layer.
+
+    There are none where a layer is another module's as well: more than one step differs then, beside the
+    steps that are around the whole network.
+    """
+    scopes, steps = scope.split("."), module.split(".")
+    found = []
+    while scopes and steps and scopes[-1] == steps[-1]:
+        found.append((".".join(scopes), ".".join(steps)))
+        scopes.pop()
+        steps.pop()
+    if found and scopes and not steps:
+        found.append((".".join(scopes), ""))
+    return found if not steps or len(scopes) <= around + 1 else []
 
 
 def _in_modules(scope: str, modules: dict[str, str]) -> str:
