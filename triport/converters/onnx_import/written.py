@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from triport.converters.environment import import_framework
+from triport.converters.environment import import_framework, uncollected
 from triport.reference_models.scratch import scratch_folder
 
 from .targets import Target
@@ -83,21 +83,34 @@ def built(source: Source) -> Any:
         write(folder, source)
         return load(folder, source.name, source.target)
     _write_text(folder, source)
-    return _with_weights(_module(folder, source.name, source.target), source.weights)
+    with uncollected():
+        return _with_weights(_module(folder, source.name, source.target), source.weights)
 
 
 def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
-    """Return the torch.nn.Module that a source builds, its weights the arrays: none is drawn before."""
+    """Return the torch.nn.Module that a source builds, its weights copies of the arrays: none is drawn before."""
     torch = import_framework("pytorch")
-    with torch.device("meta"):
+    with _nothing_drawn(torch):
         network = module.build(weights=False)
-    network.load_state_dict({name: _tensor(array) for name, array in weights.items()}, assign=True)
+    tensors = {name: _tensor(array, torch) for name, array in weights.items()}
+    network.load_state_dict(tensors, assign=True)
     return network
 
 
-def _tensor(array: np.ndarray) -> Any:
+def _nothing_drawn(torch: Any) -> Any:
+    """Return a context in which the layers of this thread keep what is in their memory as initial weights."""
+
+    class NothingDrawn(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(function, "__module__", "") == "torch.nn.init":
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    return NothingDrawn()
+
+
+def _tensor(array: np.ndarray, torch: Any) -> Any:
     """Return a copy of an array as a torch.Tensor."""
-    torch = import_framework("pytorch")
     copied = np.array(array, order="C")
     if copied.dtype.kind in "biufc":
         return torch.from_numpy(copied)
