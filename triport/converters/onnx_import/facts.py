@@ -56,9 +56,10 @@ class Facts:
     def __init__(self, graph: Any, opset: int, around: Facts | None = None) -> None:
         """Read the shapes that are stated in a graph; values are computed when they are asked for."""
         self._around, self.opset = around, opset
-        self._infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
+        self.infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
         self._tensors = {each.name: each for each in graph.initializer}
         self._values: dict[str, np.ndarray | None] = {}
+        self._shapes: dict[str, list[Size] | None] = {}
         self._makers = {name: node for node in graph.node for name in node.output if name}
 
     def kind(self, name: str) -> int:
@@ -70,12 +71,13 @@ class Facts:
 
     def stated(self, name: str) -> Any:
         """Return the type of a tensor that the graph states, None if it states none."""
-        info = self._infos.get(name)
+        info = self.infos.get(name)
         return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
 
     def state(self, info: Any) -> None:
         """Add what has been found of a value, a ValueInfoProto, before what follows of it is asked."""
-        self._infos[info.name] = info
+        self.infos[info.name] = info
+        self._shapes.pop(info.name, None)
 
     def type_of(self, name: str) -> Any:
         """Return the TypeProto of a value, None where nothing is known."""
@@ -84,7 +86,7 @@ class Facts:
         tensor = self._tensors.get(name)
         if tensor is not None:
             return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
-        info = self._infos.get(name)
+        info = self.infos.get(name)
         return info.type if info is not None else None
 
     @staticmethod
@@ -97,6 +99,11 @@ class Facts:
 
     def shape(self, name: str) -> list[Size] | None:
         """Return a value's sizes, or None if not even the rank is known."""
+        if name not in self._shapes:
+            self._shapes[name] = self._shape(name)
+        return self._shapes[name]
+
+    def _shape(self, name: str) -> list[Size] | None:
         if name in self._tensors:
             return list(self._tensors[name].dims)
         kind = self.stated(name)

@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from triport.converters.provenance import buffers_of
-from triport.reference_models.errors import TriportError, counted
+from triport.reference_models.errors import TriportError
 
+from .constants import keep_constants, put_among_initializers
 from .four_bits import widen_four_bits
 from .microsoft import expanded
 from .shapes import ShapesContradictError, inferred
-from .subgraphs import graphs_in
+from .subgraphs import is_in_order
 
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
@@ -69,22 +68,24 @@ def model_of(proto: Any, path: Path) -> Any:
 
     _check_opsets(proto, path)
     proto = _expanded(proto, path)
-    if _count(proto.graph, 0) > MAX_NODES:
+    graphs, tensors = _graphs_and_tensors(proto.graph)
+    if sum(len(graph.node) for graph in graphs) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
-    graphs = list(graphs_in(proto.graph))
-    _check_names(graphs, path)
+    _check_names(graphs, tensors, path)
     _check_maps(proto, path)
     _check_equations(graphs, path)
-    _load_external(graphs, path)
+    _load_external(tensors, path)
     _free_unknown_sizes(proto.graph)
     expanded(proto)
     widen_four_bits(proto)
     del proto.graph.value_info[:]
     try:
+        constants = put_among_initializers(proto.graph)
         with _quiet():
             model = ir.serde.deserialize_model(inferred(proto))
-        passes.TopologicalSortPass()(model)
-        _lift_constants(model.graph)
+        if not is_in_order(proto.graph):
+            passes.TopologicalSortPass()(model)
+        keep_constants(model.graph, constants)
         passes.RemoveUnusedNodesPass()(model)
         for name in buffers_of(model.metadata_props) & model.graph.initializers.keys():
             model.graph.initializers[name].meta["buffer"] = True
@@ -179,28 +180,38 @@ def _expanded(proto: Any, path: Path) -> Any:
         raise ImportRefusedError(f"{path}: its functions cannot be expanded: {_one_line(error)}") from None
 
 
-def _count(graph: Any, depth: int) -> int:
-    if depth > _MAX_DEPTH:
-        raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
-    inner = (a.g for n in graph.node for a in n.attribute if a.HasField("g"))
-    return len(graph.node) + sum(_count(each, depth + 1) for each in inner)
+def _graphs_and_tensors(graph: Any) -> tuple[list[Any], list[Any]]:
+    """Return a GraphProto and the graphs within its nodes, and the tensors that all of these hold."""
+    graphs: list[Any] = []
+    tensors: list[Any] = []
 
-
-def _tensors(graph: Any) -> list[Any]:
-    return [*graph.initializer, *(a.t for n in graph.node for a in n.attribute if a.HasField("t"))]
-
-
-def _check_names(graphs: list[Any], path: Path) -> None:
-    """Refuse names that are no text; protobuf gives them as bytes."""
-    for graph in graphs:
-        texts = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+    def look(graph: Any, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
+        graphs.append(graph)
+        tensors.extend(graph.initializer)
         for node in graph.node:
-            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    tensors.append(attribute.t)
+                if attribute.HasField("g"):
+                    look(attribute.g, depth + 1)
+
+    look(graph, 0)
+    return graphs, tensors
+
+
+def _check_names(graphs: list[Any], tensors: list[Any], path: Path) -> None:
+    """Refuse names that are no text; protobuf gives them as bytes."""
+    texts: list[Any] = []
+    for graph in graphs:
+        texts += [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+        for node in graph.node:
+            texts += (node.name, node.op_type, node.domain, *node.input, *node.output)
             texts += [attribute.name for attribute in node.attribute]
-        for tensor in _tensors(graph):
-            texts += [text for entry in tensor.external_data for text in (entry.key, entry.value)]
-        if not all(isinstance(text, str) for text in texts):
-            raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
+    texts += [text for each in tensors for entry in each.external_data for text in (entry.key, entry.value)]
+    if not all(isinstance(text, str) for text in texts):
+        raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
 
 
 def _check_maps(proto: Any, path: Path) -> None:
@@ -226,7 +237,7 @@ def _check_equations(graphs: list[Any], path: Path) -> None:
                     )
 
 
-def _load_external(graphs: list[Any], path: Path) -> None:
+def _load_external(tensors: list[Any], path: Path) -> None:
     """Read external data by the rules of converters/formats; each tensor's bytes must fit its shape."""
     import onnx
 
@@ -234,28 +245,23 @@ def _load_external(graphs: list[Any], path: Path) -> None:
     from triport.converters.formats.source import FormatError
 
     data = ExternalData(str(path))
-    for graph in graphs:
-        for tensor in _tensors(graph):
-            if any(size < 0 for size in tensor.dims):
-                raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
-            dtype = _dtype(tensor, path)
-            if tensor.data_location != onnx.TensorProto.EXTERNAL:
-                _check_size(tensor, dtype, path)
-                continue
-            names = {"float": "float32", "double": "float64"}
-            entries = {entry.key: entry.value for entry in tensor.external_data}
-            try:
-                found = data.tensor(
-                    tensor.name,
-                    tuple(tensor.dims),
-                    names.get(dtype.name.lower(), dtype.name.lower()),
-                    entries,
-                )
-                tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
-            except (FormatError, KeyError) as error:
-                raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
-            del tensor.external_data[:]
-            tensor.data_location = onnx.TensorProto.DEFAULT
+    for tensor in tensors:
+        if any(size < 0 for size in tensor.dims):
+            raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
+        dtype = _dtype(tensor, path)
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            _check_size(tensor, dtype, path)
+            continue
+        names = {"float": "float32", "double": "float64"}
+        kind = names.get(dtype.name.lower(), dtype.name.lower())
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        try:
+            found = data.tensor(tensor.name, tuple(tensor.dims), kind, entries)
+            tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
+        except (FormatError, KeyError) as error:
+            raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
+        del tensor.external_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def _dtype(tensor: Any, path: Path) -> Any:
@@ -286,37 +292,3 @@ def _check_size(tensor: Any, dtype: Any, path: Path) -> None:
         raise ImportRefusedError(f"{path}: a tensor has {elements:,} elements and no data for them: damaged")
     if held > expected:
         raise ImportRefusedError(f"{path}: a tensor has more data than its {elements:,} elements: damaged")
-
-
-def _lift_constants(graph: Any) -> None:
-    """Give the outputs of Constant nodes their values, in inner graphs too, and take the nodes out."""
-    import onnx_ir as ir
-
-    for node in list(graph):
-        for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.GRAPH:
-                _lift_constants(attribute.as_graph())
-        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
-            tensor = _constant(node)
-            if tensor is not None:
-                node.outputs[0].const_value = tensor
-                node.outputs[0].meta["constant"] = True
-
-
-def _constant(node: Any) -> Any:
-    import onnx_ir as ir
-
-    (key, attribute), *rest = node.attributes.items()
-    if rest:
-        raise ImportRefusedError(f"node '{node.name}' (Constant): has {counted(len(rest) + 1, 'value')}")
-    if key == "value":
-        return attribute.value if attribute.type == ir.AttributeType.TENSOR else attribute.as_tensor()
-    kinds = {
-        "value_float": np.float32,
-        "value_floats": np.float32,
-        "value_int": np.int64,
-        "value_ints": np.int64,
-    }
-    if key in kinds:
-        return ir.tensor(np.array(attribute.value, kinds[key]))
-    return None
