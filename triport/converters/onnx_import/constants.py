@@ -1,4 +1,4 @@
-"""Constant nodes as values that no node makes: before the graph is read as far as that is one list of nodes."""
+"""Constant nodes as values that no node makes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = {
 def put_among_initializers(graph: Any) -> set[str]:
     """Put what Constant nodes hold among a GraphProto's initializers, in place, and return their names.
 
-    Those of inner graphs stay, for `keep_constants`, and those that hold text, a sparse tensor or several values.
+    Those of inner graphs stay, for `keep_constants`, and those that hold text, or several values.
     """
     import onnx
 

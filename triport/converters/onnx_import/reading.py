@@ -9,16 +9,19 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from triport.converters.formats.source import FormatError
+from triport.converters.formats.tensors import FileTensor
 from triport.converters.provenance import buffers_of
 from triport.reference_models.errors import TriportError
 
 from .constants import keep_constants, put_among_initializers
 from .four_bits import widen_four_bits
-from .microsoft import expanded
+from .large_tensors import put_back, read_parts
+from .microsoft import expanded, has_foreign
 from .shapes import ShapesContradictError, inferred
 from .subgraphs import is_in_order
 
@@ -46,29 +49,34 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     Raises:
         ImportRefusedError: the file is damaged, hostile, or of an opset that is not read.
     """
-    import onnx
-
     path = Path(path)
     try:
-        proto = onnx.load_model(path, load_external_data=False)
+        proto, large = read_parts(path)
     except OSError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception:
         raise ImportRefusedError(f"{path}: is no ONNX file, or damaged") from None
     try:
-        return model_of(proto, path)
+        return model_of(proto, path, large)
     except UnicodeDecodeError:
         raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged") from None
 
 
-def model_of(proto: Any, path: Path) -> Any:
-    """Return the onnx_ir.Model of a ModelProto; its external data lies beside `path`, which errors name."""
+def model_of(proto: Any, path: Path, large: Mapping[str, FileTensor] | None = None) -> Any:
+    """Return the onnx_ir.Model of a ModelProto.
+
+    Args:
+        proto: the model, which is changed.
+        path: which errors name; external data lies beside it.
+        large: the initializers whose bytes `proto` lacks.
+    """
     import onnx_ir as ir
     import onnx_ir.passes.common as passes
 
     _check_opsets(proto, path)
     proto = _expanded(proto, path)
-    graphs, tensors = _graphs_and_tensors(proto.graph)
+    large = dict(large or {})
+    graphs, tensors = _graphs_and_tensors(proto.graph, large)
     if sum(len(graph.node) for graph in graphs) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
     _check_names(graphs, tensors, path)
@@ -76,7 +84,9 @@ def model_of(proto: Any, path: Path) -> Any:
     _check_equations(graphs, path)
     _load_external(tensors, path)
     _free_unknown_sizes(proto.graph)
-    expanded(proto)
+    if has_foreign(proto):
+        put_back(proto, large)
+        expanded(proto)
     widen_four_bits(proto)
     del proto.graph.value_info[:]
     try:
@@ -87,11 +97,13 @@ def model_of(proto: Any, path: Path) -> Any:
             passes.TopologicalSortPass()(model)
         keep_constants(model.graph, constants)
         passes.RemoveUnusedNodesPass()(model)
+        for name in large.keys() & model.graph.initializers.keys():
+            model.graph.initializers[name].const_value = ir.Tensor(large[name].numpy(), name=name)
         for name in buffers_of(model.metadata_props) & model.graph.initializers.keys():
             model.graph.initializers[name].meta["buffer"] = True
     except ShapesContradictError as error:
         raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
-    except ImportRefusedError:
+    except (ImportRefusedError, FormatError):
         raise
     except ValueError as error:
         raise ImportRefusedError(f"{path}: its graph is damaged: {_one_line(error)}") from None
@@ -180,8 +192,8 @@ def _expanded(proto: Any, path: Path) -> Any:
         raise ImportRefusedError(f"{path}: its functions cannot be expanded: {_one_line(error)}") from None
 
 
-def _graphs_and_tensors(graph: Any) -> tuple[list[Any], list[Any]]:
-    """Return a GraphProto and the graphs within its nodes, and the tensors that all of these hold."""
+def _graphs_and_tensors(graph: Any, large: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return a GraphProto and the graphs within its nodes, and the tensors of these, but for large ones."""
     graphs: list[Any] = []
     tensors: list[Any] = []
 
@@ -189,7 +201,7 @@ def _graphs_and_tensors(graph: Any) -> tuple[list[Any], list[Any]]:
         if depth > _MAX_DEPTH:
             raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
         graphs.append(graph)
-        tensors.extend(graph.initializer)
+        tensors.extend(each for each in graph.initializer if depth or each.name not in large)
         for node in graph.node:
             for attribute in node.attribute:
                 if attribute.HasField("t"):
@@ -242,7 +254,6 @@ def _load_external(tensors: list[Any], path: Path) -> None:
     import onnx
 
     from triport.converters.formats.external_data import ExternalData
-    from triport.converters.formats.source import FormatError
 
     data = ExternalData(str(path))
     for tensor in tensors:

@@ -88,7 +88,7 @@ def built(source: Source) -> Any:
 
 
 def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
-    """Return the torch.nn.Module that a source builds, its weights copies of the arrays: none is drawn before."""
+    """Return the torch.nn.Module that a source builds, its weights copies of the arrays."""
     torch = import_framework("pytorch")
     with _nothing_drawn(torch):
         network = module.build(weights=False)
@@ -100,7 +100,7 @@ def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
 def _nothing_drawn(torch: Any) -> Any:
     """Return a context in which the layers of this thread keep what is in their memory as initial weights."""
 
-    class NothingDrawn(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+    class NothingDrawn(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if getattr(function, "__module__", "") == "torch.nn.init":
                 return args[0] if args else kwargs["tensor"]

@@ -30,11 +30,15 @@ def _rules() -> dict[str, Rule]:
     return RULES
 
 
+def has_foreign(proto: Any) -> bool:
+    """Return whether there are nodes of ONNX Runtime's, in inner graphs too."""
+    opset = _opset(proto)
+    return any(_is_foreign(node, opset) for graph in graphs_in(proto.graph) for node in graph.node)
+
+
 def expanded(proto: Any) -> None:
     """Write nodes of ONNX Runtime's as standard ones, in place, in inner graphs too."""
-    opset = max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
-    if not any(_is_foreign(node, opset) for graph in graphs_in(proto.graph) for node in graph.node):
-        return
+    opset = _opset(proto)
     names = {name for graph in graphs_in(proto.graph) for node in graph.node for name in node.output}
     prefix = "expanded"
     while any(name.startswith(prefix) for name in names):
@@ -64,6 +68,10 @@ def expanded(proto: Any) -> None:
         del graph.node[:]
         graph.node.extend(nodes)
         graph.initializer.extend(added)
+
+
+def _opset(proto: Any) -> int:
+    return max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
 
 
 def _dims(graph: Any) -> dict[str, tuple[int | None, ...]]:
