@@ -13,7 +13,8 @@ _STEP = "    "
 
 def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
     """Return the lines of a statement, nested ones included: what they say is read again."""
-    statement = _Signs().visit(copied(statement))
+    if any(isinstance(node, ast.UnaryOp) for node in walked(statement)):
+        statement = _Signs().visit(copied(statement))
     lines = _lines_of(statement, indent)
     whole = text_of(statement)
     if lines == [indent + whole]:

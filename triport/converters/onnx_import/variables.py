@@ -39,7 +39,7 @@ def without_unused(statements: list[ast.stmt], temporary: dict[str, str]) -> lis
     while True:
         uses = used_names(statements)
         unused = {name for name in _made_names(statements) if name in temporary and not uses[name]}
-        kept = _without(statements, unused)
+        kept = _without(statements, unused) if unused else statements
         if not unused or _count(kept) == _count(statements):
             return kept
         statements = kept

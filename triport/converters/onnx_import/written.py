@@ -90,7 +90,7 @@ def built(source: Source) -> Any:
 def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
     """Return the torch.nn.Module that a source builds, its weights copies of the arrays."""
     torch = import_framework("pytorch")
-    with _nothing_drawn(torch):
+    with torch.device("meta"), _nothing_drawn(torch):
         network = module.build(weights=False)
     tensors = {name: _tensor(array, torch) for name, array in weights.items()}
     network.load_state_dict(tensors, assign=True)
@@ -98,7 +98,7 @@ def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
 
 
 def _nothing_drawn(torch: Any) -> Any:
-    """Return a context in which the layers of this thread keep what is in their memory as initial weights."""
+    """Return a context in which this thread's layers draw no initial weights."""
 
     class NothingDrawn(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
