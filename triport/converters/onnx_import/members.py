@@ -83,7 +83,8 @@ def _reach(tree: ast.AST, reached: dict[str, None]) -> None:
         if tree.value.id == "self":
             reached[tree.attr] = None
         return
-    for name in parts_of(tree.__class__):
+    kind: Any = tree.__class__
+    for name in parts_of(kind):
         value = getattr(tree, name, None)
         if isinstance(value, ast.AST):
             _reach(value, reached)

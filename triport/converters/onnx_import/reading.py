@@ -84,16 +84,17 @@ def model_of(proto: Any, path: Path, large: Mapping[str, FileTensor] | None = No
     _check_equations(graphs, path)
     _load_external(tensors, path)
     _free_unknown_sizes(proto.graph)
-    if has_foreign(proto):
+    if has_foreign(proto, graphs):
         put_back(proto, large)
         expanded(proto)
     widen_four_bits(proto)
     del proto.graph.value_info[:]
     try:
+        is_sorted = is_in_order(proto.graph)
         constants = put_among_initializers(proto.graph)
         with _quiet():
-            model = ir.serde.deserialize_model(inferred(proto))
-        if not is_in_order(proto.graph):
+            model = ir.serde.deserialize_model(inferred(proto, is_sorted))
+        if not is_sorted:
             passes.TopologicalSortPass()(model)
         keep_constants(model.graph, constants)
         passes.RemoveUnusedNodesPass()(model)

@@ -18,7 +18,7 @@ from .branches import write_out_branches
 from .facts import Facts, inner_graphs, is_large, opset_of
 from .node_by_node import follow, says_more
 from .sequences import write_out_sequences
-from .subgraphs import graphs_in, is_in_order
+from .subgraphs import graphs_in
 
 _ROUNDS = 60
 _LONGEST_ROW = 1 << 16
@@ -28,8 +28,12 @@ class ShapesContradictError(Exception):
     """The shapes of a graph contradict each other."""
 
 
-def inferred(proto: Any) -> Any:
+def inferred(proto: Any, is_sorted: bool) -> Any:
     """Return the model with types and shapes of all values; branches that sizes decide are written out.
+
+    Args:
+        proto: the model.
+        is_sorted: whether its nodes stand behind what they read.
 
     Raises:
         ShapesContradictError: onnx finds a contradiction.
@@ -49,8 +53,7 @@ def inferred(proto: Any) -> Any:
         written = write_out_sequences(proto, facts)
         if not (more or shaped or decided or written):
             break
-        is_followed = not (holds_graphs or written) and is_in_order(proto.graph)
-        before = facts if is_followed else None
+        before = None if holds_graphs or written or not is_sorted else facts
         found = _by_onnx(proto, known, large, holds_graphs)
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(found.graph.value_info)

@@ -244,7 +244,7 @@ class Translation:
     def _check_outputs(self, call: Call) -> None:
         for value in call.node.outputs:
             dtype, _ = fields_of(value)
-            if dtype and self.shared.framework.dtype(dtype) is None:
+            if dtype and not self.shared.framework.has_dtype(dtype):
                 call.refuse(f"its output is of {dtype}, which is not in {self.shared.framework.shown}")
 
     def _version(self, node: Any, domain: str) -> int:

@@ -30,10 +30,10 @@ def _rules() -> dict[str, Rule]:
     return RULES
 
 
-def has_foreign(proto: Any) -> bool:
-    """Return whether there are nodes of ONNX Runtime's, in inner graphs too."""
+def has_foreign(proto: Any, graphs: list[Any]) -> bool:
+    """Return whether there are nodes of ONNX Runtime's in a model, of which these are all graphs."""
     opset = _opset(proto)
-    return any(_is_foreign(node, opset) for graph in graphs_in(proto.graph) for node in graph.node)
+    return any(_is_foreign(node, opset) for graph in graphs for node in graph.node)
 
 
 def expanded(proto: Any) -> None:
