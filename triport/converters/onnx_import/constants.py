@@ -48,28 +48,29 @@ def put_among_initializers(graph: Any) -> set[str]:
     return names
 
 
-def keep_constants(graph: Any, names: set[str]) -> None:
+def keep_constants(graph: Any, names: set[str], holds_graphs: bool) -> None:
     """Let an ir.Graph's constants be values with a value, and no initializers, in inner graphs too.
 
     Args:
         graph: whose Constant nodes, if there still are any, give their outputs what they hold.
         names: of the initializers that are constants.
+        holds_graphs: whether a node of it does.
 
     Raises:
         ValueError: a node has several values.
     """
     for name in names & graph.initializers.keys():
         graph.initializers.pop(name).meta["constant"] = True
-    _keep_outputs(graph)
+    _keep_outputs(graph, holds_graphs)
 
 
-def _keep_outputs(graph: Any) -> None:
+def _keep_outputs(graph: Any, holds_graphs: bool) -> None:
     import onnx_ir as ir
 
     for node in graph:
-        for attribute in node.attributes.values():
+        for attribute in node.attributes.values() if holds_graphs else ():
             if attribute.type == ir.AttributeType.GRAPH:
-                _keep_outputs(attribute.as_graph())
+                _keep_outputs(attribute.as_graph(), holds_graphs)
         if node.op_type == "Constant" and node.domain in _STANDARD:
             tensor = _constant(node)
             if tensor is not None:

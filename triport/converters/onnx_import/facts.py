@@ -58,12 +58,16 @@ class Facts:
 
     def __init__(self, graph: Any, opset: int, around: Facts | None = None) -> None:
         """Read the shapes that are stated in a graph; values are computed when they are asked for."""
+        import onnx
+
         self._around, self.opset = around, opset
+        self.opset_import = onnx.helper.make_opsetid("", opset)
         self._reference: Reference = around._reference if around is not None else Reference()
         self.infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
         self._tensors = {each.name: each for each in graph.initializer}
         self._values: dict[str, np.ndarray | None] = {}
         self._shapes: dict[str, list[Size] | None] = {}
+        self._types: dict[str, Any] = {}  # of the tensors
         self._makers = {name: node for node in graph.node for name in node.output if name}
 
     def kind(self, name: str) -> int:
@@ -87,9 +91,11 @@ class Facts:
         """Return the TypeProto of a value, None where nothing is known."""
         import onnx
 
-        tensor = self._tensors.get(name)
-        if tensor is not None:
-            return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        if name in self._tensors and name not in self._types:
+            tensor = self._tensors[name]
+            self._types[name] = onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        if name in self._types:
+            return self._types[name]
         info = self.infos.get(name)
         return info.type if info is not None else None
 

@@ -98,10 +98,11 @@ def _by_onnx(node: Any, facts: Facts) -> dict[str, Any]:
     if None in types.values() or inner_graphs(node) or node.domain not in ("", "ai.onnx"):
         return {}
     numbers = {name: tensor for name in types if (tensor := _numbers(name, facts)) is not None}
-    opset = onnx.helper.make_opsetid("", facts.opset)
     try:
         schema = onnx.defs.get_schema(node.op_type, facts.opset, "")
-        return onnx.shape_inference.infer_node_outputs(schema, node, types, numbers, opset_imports=[opset])
+        return onnx.shape_inference.infer_node_outputs(
+            schema, node, types, numbers, opset_imports=[facts.opset_import]
+        )
     except Exception:  # the whole graph's inference says what is wrong
         return {}
 

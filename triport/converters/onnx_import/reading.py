@@ -96,7 +96,7 @@ def model_of(proto: Any, path: Path, large: Mapping[str, FileTensor] | None = No
             model = ir.serde.deserialize_model(inferred(proto, is_sorted))
         if not is_sorted:
             passes.TopologicalSortPass()(model)
-        keep_constants(model.graph, constants)
+        keep_constants(model.graph, constants, len(graphs) > 1)
         passes.RemoveUnusedNodesPass()(model)
         for name in large.keys() & model.graph.initializers.keys():
             model.graph.initializers[name].const_value = ir.Tensor(large[name].numpy(), name=name)
@@ -223,7 +223,7 @@ def _check_names(graphs: list[Any], tensors: list[Any], path: Path) -> None:
             texts += (node.name, node.op_type, node.domain, *node.input, *node.output)
             texts += [attribute.name for attribute in node.attribute]
     texts += [text for each in tensors for entry in each.external_data for text in (entry.key, entry.value)]
-    if not all(isinstance(text, str) for text in texts):
+    if set(map(type, texts)) - {str}:
         raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
 
 

@@ -90,23 +90,27 @@ def built(source: Source) -> Any:
 def _with_weights(module: Any, weights: Mapping[str, np.ndarray]) -> Any:
     """Return the torch.nn.Module that a source builds, its weights copies of the arrays."""
     torch = import_framework("pytorch")
-    with torch.device("meta"), _nothing_drawn(torch):
+    with _without_values(torch):
         network = module.build(weights=False)
     tensors = {name: _tensor(array, torch) for name, array in weights.items()}
     network.load_state_dict(tensors, assign=True)
     return network
 
 
-def _nothing_drawn(torch: Any) -> Any:
-    """Return a context in which this thread's layers draw no initial weights."""
+def _without_values(torch: Any) -> Any:
+    """Return a context in which this thread's layers take no memory for weights, and draw none."""
+    made = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor))
 
-    class NothingDrawn(torch.overrides.TorchFunctionMode):
+    class WithoutValues(torch.overrides.TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = dict(kwargs or {})
             if getattr(function, "__module__", "") == "torch.nn.init":
-                return args[0] if args else kwargs["tensor"]
-            return function(*args, **(kwargs or {}))
+                return args[0] if args else given["tensor"]
+            if function in made and given.get("device") is None:
+                given["device"] = "meta"
+            return function(*args, **given)
 
-    return NothingDrawn()
+    return WithoutValues()
 
 
 def _tensor(array: np.ndarray, torch: Any) -> Any:

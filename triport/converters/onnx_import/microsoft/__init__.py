@@ -92,7 +92,6 @@ def _dims(graph: Any) -> dict[str, tuple[int | None, ...]]:
 
 
 def _is_foreign(node: Any, opset: int) -> bool:
-    if node.domain == DOMAIN:
-        return True
-    old = opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"
-    return node.domain in ("", "ai.onnx") and node.op_type in _FOREIGN and old
+    if node.op_type not in _FOREIGN or node.domain not in ("", "ai.onnx"):
+        return bool(node.domain == DOMAIN)
+    return opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"
