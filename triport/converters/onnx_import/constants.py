@@ -64,6 +64,26 @@ def keep_constants(graph: Any, names: set[str], holds_graphs: bool) -> None:
     _keep_outputs(graph, holds_graphs)
 
 
+def proto_of(model: Any) -> Any:
+    """Return an ir.Model that was read as a ModelProto, whose constants are initializers."""
+    import onnx_ir as ir
+
+    graph = model.graph
+    read = [value for node in graph.all_nodes() for value in node.inputs if value is not None]
+    constants = {
+        value.name: value
+        for value in (*read, *graph.outputs)
+        if value.meta.get("constant") and value.producer() is None
+    }
+    for value in constants.values():
+        graph.register_initializer(value)
+    try:
+        return ir.serde.serialize_model(model)
+    finally:
+        for name in constants:
+            graph.initializers.pop(name)
+
+
 def _keep_outputs(graph: Any, holds_graphs: bool) -> None:
     import onnx_ir as ir
 
