@@ -106,6 +106,18 @@ def test_sizes_of_many_reshapes_are_found_in_one_pass(monkeypatch):
     assert len(asked) == 2
 
 
+def test_a_network_in_memory_draws_no_weights():
+    torch = pytest.importorskip("torch")
+    weight = RANDOM.standard_normal((4, 3)).astype(np.float32)
+    source = written(model("net (float[N, 4] x) => (float[N, 3] y) { y = Gemm (x, w) }", w=weight), "pytorch")
+    assert "nn.Linear(4, 3" in source.text
+    before = torch.get_rng_state()
+    network = built(source)
+    assert before.equal(torch.get_rng_state())
+    (kept,) = network.parameters()
+    assert kept.requires_grad and np.array_equal(kept.detach().numpy(), weight.T)
+
+
 @pytest.mark.parametrize("kind", ["f4", "f8", "i8", "bfloat16"])
 def test_a_network_in_memory_has_the_weights_of_the_files(kind, tmp_path):
     import ml_dtypes
