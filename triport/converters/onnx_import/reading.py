@@ -193,24 +193,19 @@ def _expanded(proto: Any, path: Path) -> Any:
         raise ImportRefusedError(f"{path}: its functions cannot be expanded: {_one_line(error)}") from None
 
 
-def _graphs_and_tensors(graph: Any, large: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
+def _graphs_and_tensors(graph: Any, large: Mapping[str, Any], depth: int = 0) -> tuple[list[Any], list[Any]]:
     """Return a GraphProto and the graphs within its nodes, and the tensors of these, but for large ones."""
-    graphs: list[Any] = []
-    tensors: list[Any] = []
-
-    def look(graph: Any, depth: int) -> None:
-        if depth > _MAX_DEPTH:
-            raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
-        graphs.append(graph)
-        tensors.extend(each for each in graph.initializer if depth or each.name not in large)
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    tensors.append(attribute.t)
-                if attribute.HasField("g"):
-                    look(attribute.g, depth + 1)
-
-    look(graph, 0)
+    if depth > _MAX_DEPTH:
+        raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
+    graphs, tensors = [graph], [each for each in graph.initializer if each.name not in large]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                tensors.append(attribute.t)
+            if attribute.HasField("g"):
+                inner = _graphs_and_tensors(attribute.g, {}, depth + 1)
+                graphs += inner[0]
+                tensors += inner[1]
     return graphs, tensors
 
 
