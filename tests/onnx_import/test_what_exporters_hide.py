@@ -100,10 +100,22 @@ def test_sizes_of_many_reshapes_are_found_in_one_pass(monkeypatch):
     monkeypatch.setattr(
         onnx.shape_inference, "infer_shapes", lambda *given, **kept: asked.append(1) or whole(*given, **kept)
     )
-    last = inferred(proto).graph.value_info
+    last = inferred(proto, is_sorted=True).graph.value_info
     shapes = {each.name: each.type.tensor_type.shape.dim for each in last}
     assert [dim.dim_param or dim.dim_value for dim in shapes["x19"]] == ["N", 4, 3]
     assert len(asked) == 2
+
+
+def test_a_network_in_memory_draws_no_weights():
+    torch = pytest.importorskip("torch")
+    weight = RANDOM.standard_normal((4, 3)).astype(np.float32)
+    source = written(model("net (float[N, 4] x) => (float[N, 3] y) { y = Gemm (x, w) }", w=weight), "pytorch")
+    assert "nn.Linear(4, 3" in source.text
+    before = torch.get_rng_state()
+    network = built(source)
+    assert before.equal(torch.get_rng_state())
+    (kept,) = network.parameters()
+    assert kept.requires_grad and np.array_equal(kept.detach().numpy(), weight.T)
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8", "i8", "bfloat16"])

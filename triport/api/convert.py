@@ -155,12 +155,13 @@ def _brought(source: Any, options: ConvertOptions, progress: Progress) -> tuple[
 def _source_of_file(path: Path, request: ConvertRequest, progress: Progress) -> ImportedSource | Chained:
     """Write the source of an ONNX or .mindir file's graph into a folder."""
     from triport.converters.mindir.asked import is_mindir
-    from triport.parity.graphs.asked import convert_asked
     from triport.parity.imported.convert import convert_to_source
 
     assert request.output is not None and request.to != "onnx"
     if not is_mindir(path):
         return convert_to_source(path, request.output, request.to, progress, report=request.report)
+    from triport.parity.graphs.asked import convert_asked
+
     return _chained(
         str(path), path.stem, request, lambda asked: convert_asked(path, asked, progress), progress
     )

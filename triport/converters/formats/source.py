@@ -134,7 +134,7 @@ class SourceFile:
             offset += size
         self.check_unchanged()
 
-    def fill(self, buffer: bytearray, offset: int, length: int) -> Iterator[int]:
+    def fill(self, buffer: bytearray | memoryview, offset: int, length: int) -> Iterator[int]:
         """Put a range into a buffer, piece after piece; yields how many bytes of the buffer each takes.
 
         Raises:
@@ -209,7 +209,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def read_exactly(handle: int, buffer: bytearray, size: int, offset: int) -> None:
+def read_exactly(handle: int, buffer: bytearray | memoryview, size: int, offset: int) -> None:
     """Read bytes of a file into the start of a buffer.
 
     Raises:

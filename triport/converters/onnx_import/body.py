@@ -12,6 +12,7 @@ from .expressions import code, literal, name
 from .frameworks import FRAMEWORKS, Framework
 from .pieces import piece
 from .reading import ImportRefusedError
+from .reference import Reference
 from .state import State, is_same, is_uniform
 from .targets import Target
 from .values import Known, Rep, Sizes, Variable, fields_of, number
@@ -42,6 +43,7 @@ class Shared:
     shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
     # initializers that one node reads, and no module's name says whose: what they are, as far as that tells
     alone: dict[str, str | None] = field(default_factory=dict)
+    reference: Reference = field(default_factory=Reference)
 
     @property
     def framework(self) -> Framework:

@@ -82,7 +82,8 @@ class _Classes:
         tree = self._tree(written)
         statements = with_runs(written.statements, tree, self.shared)
         tree.order_by(statements)
-        statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
+        if written.inner or tree.holds_containers or tree.kind != "holder":
+            statements = [TextKeys(tree, self._tree).visit(each) for each in copied(statements)]
         body = ForwardBody(
             written.arguments,
             statements,
@@ -137,13 +138,14 @@ class _Classes:
 
     def _put(self, owner: ast.expr, tree: Tree, key: str, member: Any, statements: list[ast.stmt]) -> None:
         """Put a member into a container that was not made with it, and its own members into it."""
-        place = place_of(owner, key, "holder" if isinstance(member, Held) else tree.kind)
-        is_made = tree.kind not in ("holder", "numbered")
+        kind = tree.kind
+        place = place_of(owner, key, "holder" if isinstance(member, Held) else kind)
+        is_made = kind not in ("holder", "numbered")
         if isinstance(member, Held):
             statements.append(self._held(owner, key, place, member))
         elif not is_made:
             made = self._container(member) if isinstance(member, Tree) else self._made(member)
-            statements.append(self._added(owner, key, place, tree.kind, made))
+            statements.append(self._added(owner, key, place, kind, made))
         if isinstance(member, Tree):
             for inner, each in member.members.items():
                 self._put(place, member, inner, each, statements)

@@ -237,13 +237,6 @@ def _shape(tree: Any, names: Mapping[str, str], has_numbers: bool) -> Any:
 
 def _names_in_order(body: ForwardBody) -> list[str]:
     """Return the temporary names in the order in which they are met."""
-    made = {
-        node.id
-        for statement in body.statements
-        for node in walked(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    met = [*body.arguments]
-    for statement in body.statements:
-        met += [n.id for n in walked(statement) if isinstance(n, ast.Name) and n.id in made]
-    return list(dict.fromkeys(met))
+    names = [node for each in body.statements for node in walked(each) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return list(dict.fromkeys([*body.arguments, *(node.id for node in names if node.id in made)]))

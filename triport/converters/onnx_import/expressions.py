@@ -146,9 +146,10 @@ class _Filled:
 
 def text_of(tree: ast.AST) -> str:
     """Return an expression or statement on one line."""
-    return _dotted(tree) or ast.unparse(
-        ast.fix_missing_locations(tree) if isinstance(tree, ast.stmt) else tree
-    )
+    for each in walked(tree) if isinstance(tree, ast.stmt) else ():
+        if isinstance(each, ast.stmt):
+            each.lineno = 0  # ast.unparse looks for a comment of its line
+    return _dotted(tree) or ast.unparse(tree)
 
 
 def _dotted(tree: ast.AST) -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from .reference import Reference
 
 _MOST_BYTES = 4096
 _MOST_ELEMENTS = 1024
@@ -33,6 +35,7 @@ _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Mod", "Neg", "Abs", "Min", "Max")
 _LOGIC = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Not", "And", "Or")
 _BY_ELEMENT = frozenset((*_ARITHMETIC, *_LOGIC, "Cast"))
 _WHOLE = frozenset(("ConstantOfShape", "Range", "ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"))
+_Computing = Callable[[Any, list[np.ndarray]], np.ndarray | None]
 
 
 def opset_of(proto: Any) -> int:
@@ -55,10 +58,16 @@ class Facts:
 
     def __init__(self, graph: Any, opset: int, around: Facts | None = None) -> None:
         """Read the shapes that are stated in a graph; values are computed when they are asked for."""
+        import onnx
+
         self._around, self.opset = around, opset
-        self._infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
+        self.opset_import = onnx.helper.make_opsetid("", opset)
+        self._reference: Reference = around._reference if around is not None else Reference()
+        self.infos = {each.name: each for each in (*graph.input, *graph.output, *graph.value_info)}
         self._tensors = {each.name: each for each in graph.initializer}
         self._values: dict[str, np.ndarray | None] = {}
+        self._shapes: dict[str, list[Size] | None] = {}
+        self._types: dict[str, Any] = {}  # of the tensors
         self._makers = {name: node for node in graph.node for name in node.output if name}
 
     def kind(self, name: str) -> int:
@@ -70,21 +79,24 @@ class Facts:
 
     def stated(self, name: str) -> Any:
         """Return the type of a tensor that the graph states, None if it states none."""
-        info = self._infos.get(name)
+        info = self.infos.get(name)
         return info.type.tensor_type if info is not None and info.type.HasField("tensor_type") else None
 
     def state(self, info: Any) -> None:
         """Add what has been found of a value, a ValueInfoProto, before what follows of it is asked."""
-        self._infos[info.name] = info
+        self.infos[info.name] = info
+        self._shapes.pop(info.name, None)
 
     def type_of(self, name: str) -> Any:
         """Return the TypeProto of a value, None where nothing is known."""
         import onnx
 
-        tensor = self._tensors.get(name)
-        if tensor is not None:
-            return onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
-        info = self._infos.get(name)
+        if name in self._tensors and name not in self._types:
+            tensor = self._tensors[name]
+            self._types[name] = onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
+        if name in self._types:
+            return self._types[name]
+        info = self.infos.get(name)
         return info.type if info is not None else None
 
     @staticmethod
@@ -97,6 +109,11 @@ class Facts:
 
     def shape(self, name: str) -> list[Size] | None:
         """Return a value's sizes, or None if not even the rank is known."""
+        if name not in self._shapes:
+            self._shapes[name] = self._shape(name)
+        return self._shapes[name]
+
+    def _shape(self, name: str) -> list[Size] | None:
         if name in self._tensors:
             return list(self._tensors[name].dims)
         kind = self.stated(name)
@@ -139,12 +156,25 @@ class Facts:
             return None
         if node.op_type in _MOVED:
             plain = _moved_in_lists(node.op_type, arrays)
-            return plain if plain is not None else _moved(node, arrays, self.opset)
+            return plain if plain is not None else _moved(node, arrays, self._computed)
         if node.op_type == "Equal":
             return _equal(*arrays)
         if node.op_type in _BY_ELEMENT:
-            return _by_element(node, arrays, self.opset)
-        return _computed(node, arrays, self.opset) if all(map(_is_known, arrays)) else None
+            return _by_element(node, arrays, self._computed)
+        return self._computed(node, arrays) if all(map(_is_known, arrays)) else None
+
+    def _computed(self, node: Any, arrays: list[np.ndarray]) -> np.ndarray | None:
+        """Return what onnx's reference implementation makes of whole numbers and truth values."""
+        given: list[np.ndarray | None] = []
+        for place, array in enumerate(arrays):
+            kinds = {type(each) for each in array.reshape(-1)} if node.input[place] else {bool}
+            if not kinds <= {bool} and not kinds <= {int}:  # what fractions decide is left to the run
+                return None
+            plain = array.astype(bool if kinds == {bool} else np.int64)
+            given.append(plain if node.input[place] else None)
+        own = type(node).FromString(node.SerializeToString())
+        made = self._reference(own, self.opset, given, 1)
+        return None if made is None else made[0].astype(object)
 
     def _measured(self, node: Any, attributes: Mapping[str, Any]) -> np.ndarray | None:
         shape = self.shape(node.input[0])
@@ -218,7 +248,7 @@ def _moved_in_lists(op_type: str, arrays: list[np.ndarray]) -> np.ndarray | None
     return None
 
 
-def _moved(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:
+def _moved(node: Any, arrays: list[np.ndarray], computed: _Computing) -> np.ndarray | None:
     """Move the numbers of elements in the elements' place, and look up which they are."""
     moving = range(len(arrays))[_MOVED[node.op_type]]
     elements: list[Any] = []
@@ -232,7 +262,7 @@ def _moved(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None
         numbers = np.arange(len(elements), len(elements) + array.size).reshape(array.shape)
         elements += list(array.reshape(-1))
         numbered.append(numbers.astype(object))
-    made = _computed(node, numbered, opset)
+    made = computed(node, numbered)
     if made is None:
         return None
     return _objects([elements[int(n)] for n in made.reshape(-1)]).reshape(made.shape)
@@ -257,13 +287,13 @@ def _equal(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     return _objects(found).reshape(pairs.shape)
 
 
-def _by_element(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:
+def _by_element(node: Any, arrays: list[np.ndarray], computed: _Computing) -> np.ndarray | None:
     """Compute what is known, with ones in the place of what is not."""
     unknown = [np.array([not _is_known(np.array(n)) for n in a.reshape(-1)]).reshape(a.shape) for a in arrays]
     filled = [
         np.where(mask, 1, array) if mask.any() else array for mask, array in zip(unknown, arrays, strict=True)
     ]
-    made = _computed(node, filled, opset)
+    made = computed(node, filled)
     if made is None:
         return None
     if not any(mask.any() for mask in unknown):
@@ -272,34 +302,3 @@ def _by_element(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray |
     for mask in unknown:
         found[np.broadcast_to(mask, made.shape).reshape(-1)] = None
     return found.reshape(made.shape)
-
-
-def _computed(node: Any, arrays: list[np.ndarray], opset: int) -> np.ndarray | None:
-    """Return what onnx's reference implementation makes of whole numbers and truth values."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    plain = {}
-    for place, array in enumerate(arrays):
-        if not node.input[place]:
-            continue
-        kinds = {type(each) for each in array.reshape(-1)}
-        if not kinds <= {bool} and not kinds <= {int}:  # what fractions decide is left to the run
-            return None
-        plain[f"i{place}"] = array.astype(bool if kinds == {bool} else np.int64)
-    copied = type(node).FromString(node.SerializeToString())
-    del copied.input[:], copied.output[:]
-    copied.input.extend(f"i{place}" if name else "" for place, name in enumerate(node.input))
-    copied.output.append("o")
-    graph = onnx.GraphProto(name="decided", node=[copied])
-    for each, array in plain.items():
-        code = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        graph.input.append(onnx.helper.make_tensor_value_info(each, int(code), list(array.shape)))
-    graph.output.append(onnx.ValueInfoProto(name="o"))
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    try:
-        with np.errstate(all="ignore"):
-            made: Any = ReferenceEvaluator(model).run(None, plain)
-    except Exception:
-        return None
-    return np.asarray(made[0]).astype(object)

@@ -116,7 +116,7 @@ def folded(call: Call) -> list[Known] | None:
     if node.op_type not in _GROWING and _broadcast_size(known) > _MOST + sum(rep.array.size for rep in known):
         return None
     given = [rep if isinstance(rep, Known) else None for rep in reps]
-    made = _computed_once(node, given)
+    made = _computed_once(call, given)
     return [replace(each, trained=trained) for each in made] if made is not None else None
 
 
@@ -167,12 +167,13 @@ def _broadcast_size(known: list[Known]) -> int:
     return math.prod(max(sizes) for sizes in zip(*padded, strict=True)) if padded else 1
 
 
-def _computed_once(node: Any, given: list[Known | None]) -> list[Known] | None:
+def _computed_once(call: Call, given: list[Known | None]) -> list[Known] | None:
     """Return what a node makes of constants; a graph that is translated again has the same."""
+    node = call.node
     arrays = [None if rep is None else rep.array for rep in given]
     before, made = node.meta.get("folded", (None, None))
     if before is None or not all(map(_is_same, before, arrays)):
-        made = computed(node, given, len(node.outputs))
+        made = computed(call, given, len(node.outputs))
         node.meta["folded"] = arrays, made
     return made
 
@@ -183,32 +184,16 @@ def _is_same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is b or (a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes())
 
 
-def computed(node: Any, reps: list[Known | None], outputs: int) -> list[Known] | None:
+def computed(call: Call, reps: list[Known | None], outputs: int) -> list[Known] | None:
     """Return what onnx's reference implementation makes of constants, None where it fails."""
-    import onnx
     import onnx_ir as ir
-    from onnx.reference import ReferenceEvaluator
 
-    proto = ir.serde.serialize_node(node)
-    names = [f"i{i}" if rep is not None else "" for i, rep in enumerate(reps)]
-    del proto.input[:], proto.output[:]
-    proto.input.extend(names)
-    proto.output.extend(f"o{i}" for i in range(outputs))
+    node = call.node
     version = node.graph.opset_imports.get("", 17) if node.graph is not None else 17
-    graph = onnx.GraphProto(name="folded", node=[proto])
-    for name, rep in zip(names, reps, strict=True):
-        if rep is not None:
-            kind = onnx.helper.np_dtype_to_tensor_dtype(rep.array.dtype)
-            graph.input.append(onnx.helper.make_tensor_value_info(name, kind, list(rep.array.shape)))
-    graph.output.extend(onnx.ValueInfoProto(name=each) for each in proto.output)
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", version)])
-    feed = {name: rep.array for name, rep in zip(names, reps, strict=True) if rep is not None}
-    try:
-        with np.errstate(all="ignore"):
-            found = ReferenceEvaluator(model).run(None, feed)
-    except Exception:
+    given = [None if rep is None else rep.array for rep in reps]
+    arrays = call.body.shared.reference(ir.serde.serialize_node(node), version, given, outputs)
+    if arrays is None:
         return None
-    arrays = [np.asarray(each) for each in found]
     wanted = [value.dtype.numpy() if value.dtype is not None else None for value in node.outputs]
     if any(kind is not None and kind != array.dtype for kind, array in zip(wanted, arrays, strict=True)):
         return None

@@ -13,14 +13,29 @@ _STEP = "    "
 
 def lines_of(statement: ast.stmt, indent: str = "") -> list[str]:
     """Return the lines of a statement, nested ones included: what they say is read again."""
-    statement = _Signs().visit(copied(statement))
-    lines = _lines_of(statement, indent)
+    if any(isinstance(node, ast.UnaryOp) for node in walked(statement)):
+        statement = _Signs().visit(copied(statement))
     whole = text_of(statement)
+    if _is_plain(statement, indent + whole):
+        return [indent + whole]
+    lines = _lines_of(statement, indent)
     if lines == [indent + whole]:
         return lines
     if _said(textwrap.dedent("\n".join(lines))) == _said(whole):
         return lines
     return [indent + line for line in whole.splitlines()]
+
+
+def _is_plain(statement: ast.stmt, line: str) -> bool:
+    """Return whether a statement's text stays as it is: one short line without a string or a bare tuple."""
+    if not isinstance(statement, ast.Assign | ast.Return | ast.Expr) or not isinstance(
+        statement.value, ast.Call | ast.BinOp | ast.Subscript | ast.Attribute | ast.Name
+    ):
+        return False
+    is_tuple = isinstance(statement, ast.Assign) and not isinstance(
+        statement.targets[0], ast.Name | ast.Attribute
+    )
+    return not is_tuple and len(line) <= WIDTH and not set(line) & {"'", '"', "\n"}
 
 
 class _Signs(Changer):

@@ -42,8 +42,16 @@ class Framework:
 
     def dtype(self, kind: str) -> ast.expr | None:
         """Return a dtype's name, or None if the framework has it not; NumPy writes float8_e4m3fn."""
-        kind = kind.replace("float8_", "float8").removesuffix("fnu" if "e8m0" in kind else "")
+        kind = _key_of(kind)
         return name(self.dtypes[kind]) if kind in self.dtypes else None
+
+    def has_dtype(self, kind: str) -> bool:
+        """Return whether the framework has a dtype."""
+        return _key_of(kind) in self.dtypes
+
+
+def _key_of(kind: str) -> str:
+    return kind.replace("float8_", "float8").removesuffix("fnu" if "e8m0" in kind else "")
 
 
 FRAMEWORKS: dict[Target, Framework] = {

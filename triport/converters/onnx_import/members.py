@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from .expressions import Changer, code, copied, is_identifier, is_key, literal
+from .expressions import Changer, code, copied, is_identifier, is_key, literal, parts_of
 from .operators import Target
 from .state import Held
 from .translate import Written
@@ -30,17 +30,17 @@ class Tree:
 
     def order_by(self, statements: list[ast.stmt]) -> None:
         """Put the members of a class into the order in which they run."""
-        reached = [
-            node.attr
-            for statement in statements
-            for node in _depth_first(statement)
-            if isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "self"
-        ]
-        if all(is_identifier(key) for key in self.members):
-            order = {key: i for i, key in enumerate(dict.fromkeys(reached))}
+        if len(self.members) > 1 and all(is_identifier(key) for key in self.members):
+            reached: dict[str, None] = {}
+            for statement in statements:
+                _reach(statement, reached)
+            order = {key: i for i, key in enumerate(reached)}
             self.members = dict(sorted(self.members.items(), key=lambda item: order.get(item[0], len(order))))
+
+    @property
+    def holds_containers(self) -> bool:
+        """Whether a member is a list, a dict or a holder of others."""
+        return any(isinstance(member, Tree) for member in self.members.values())
 
     @property
     def kind(self) -> str:
@@ -77,11 +77,21 @@ class Tree:
         return "holder" if holds else "dict"
 
 
-def _depth_first(tree: ast.AST) -> Iterator[ast.AST]:
-    """Give a tree's nodes as they are written, from left to right."""
-    yield tree
-    for each in ast.iter_child_nodes(tree):
-        yield from _depth_first(each)
+def _reach(tree: ast.AST, reached: dict[str, None]) -> None:
+    """Add the members that are reached in a tree, in the order in which they are written."""
+    if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Name):
+        if tree.value.id == "self":
+            reached[tree.attr] = None
+        return
+    kind: Any = tree.__class__
+    for name in parts_of(kind):
+        value = getattr(tree, name, None)
+        if isinstance(value, ast.AST):
+            _reach(value, reached)
+        elif isinstance(value, list):
+            for each in value:
+                if isinstance(each, ast.AST):
+                    _reach(each, reached)
 
 
 def place_of(owner: ast.expr, key: str, kind: str) -> ast.expr:

@@ -241,11 +241,12 @@ def _one_more_each(graph: Any) -> None:
             node.replace_input_with(0, before.outputs[0])
             node.replace_input_with(1, parts[-1])
         made.setdefault((axis, parts), node)
+    order: dict[Any, float] = {node: i for i, node in enumerate(graph)} if chain else {}
     for node in chain:
-        _move_up(graph, node)
+        _move_up(graph, node, order)
 
 
-def _move_up(graph: Any, concat: Any) -> None:
+def _move_up(graph: Any, concat: Any, order: dict[Any, float]) -> None:
     """Put a concatenation behind what makes its last part, if nothing else reads that."""
     import onnx_ir as ir
 
@@ -253,12 +254,12 @@ def _move_up(graph: Any, concat: Any) -> None:
     producer = added.producer()
     if producer is None or producer.graph is not graph or len(added.uses()) != 1 or added.is_graph_output():
         return
-    order = {node: i for i, node in enumerate(graph)}
     other = x.producer()
     if other is not None and (other.graph is not graph or order[other] > order[producer]):
         return
     node = ir.Node("", "Concat", [x, added], [concat.attributes["axis"]], num_outputs=1, name=producer.name)
     node.metadata_props.update(producer.metadata_props)
+    order[node] = order[producer] + 0.5
     take_place(graph, node, concat, [], after=producer)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .facts import Facts, inner_graphs
+from .facts import Facts, Size, inner_graphs
 from .ranks import is_more, shape_of
 
 _INT64, _FLOAT = 7, 1
@@ -43,7 +43,7 @@ def follow(
                 proto.graph.value_info.remove(stated[info.name])
             proto.graph.value_info.append(info)
             stated[info.name], added = info, True
-        if any(name and _is_open(facts.stated(name)) for name in node.output):
+        if any(name and _is_open(facts.shape(name)) for name in node.output):
             for name, kind in _by_onnx(node, facts).items():
                 shape = [facts.size(dim) for dim in kind.tensor_type.shape.dim]
                 if kind.tensor_type.HasField("shape") and is_more(shape, facts.shape(name)):
@@ -54,6 +54,22 @@ def follow(
             if value is not None and value.ndim <= 1 and all(type(n) is int for n in value.reshape(-1)):
                 values[name] = value.astype(np.int64)
     return values, added
+
+
+def says_more(facts: Facts, before: Facts) -> bool:
+    """Return whether facts have a size, a rank or a dtype that others, of the same nodes, have not."""
+    for name, info in facts.infos.items():
+        other = before.infos.get(name)
+        if other is None:
+            return True
+        if info == other:
+            continue
+        shape = facts.shape(name)
+        if facts.kind(name) != before.kind(name) or (
+            shape is not None and is_more(shape, before.shape(name))
+        ):
+            return True
+    return False
 
 
 def _shaped(node: Any, facts: Facts) -> Any:
@@ -69,11 +85,9 @@ def _shaped(node: Any, facts: Facts) -> Any:
     return info
 
 
-def _is_open(kind: Any) -> bool:
-    """Return whether a size of a tensor, or its rank or dtype, is not known."""
-    if kind is None or not kind.HasField("shape"):
-        return True
-    return any(Facts.size(dim) is None for dim in kind.shape.dim)
+def _is_open(shape: list[Size] | None) -> bool:
+    """Return whether a size of a tensor, or its rank, is not known."""
+    return shape is None or None in shape
 
 
 def _by_onnx(node: Any, facts: Facts) -> dict[str, Any]:
@@ -84,10 +98,11 @@ def _by_onnx(node: Any, facts: Facts) -> dict[str, Any]:
     if None in types.values() or inner_graphs(node) or node.domain not in ("", "ai.onnx"):
         return {}
     numbers = {name: tensor for name in types if (tensor := _numbers(name, facts)) is not None}
-    opset = onnx.helper.make_opsetid("", facts.opset)
     try:
         schema = onnx.defs.get_schema(node.op_type, facts.opset, "")
-        return onnx.shape_inference.infer_node_outputs(schema, node, types, numbers, opset_imports=[opset])
+        return onnx.shape_inference.infer_node_outputs(
+            schema, node, types, numbers, opset_imports=[facts.opset_import]
+        )
     except Exception:  # the whole graph's inference says what is wrong
         return {}
 

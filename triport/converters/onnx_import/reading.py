@@ -9,19 +9,21 @@ import contextlib
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from triport.converters.formats.source import FormatError
+from triport.converters.formats.tensors import FileTensor
 from triport.converters.provenance import buffers_of
-from triport.reference_models.errors import TriportError, counted
+from triport.reference_models.errors import TriportError
 
+from .constants import keep_constants, put_among_initializers
 from .four_bits import widen_four_bits
-from .microsoft import expanded
+from .large_tensors import put_back, read_parts
+from .microsoft import expanded, has_foreign
 from .shapes import ShapesContradictError, inferred
-from .subgraphs import graphs_in
+from .subgraphs import is_in_order
 
 MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
@@ -47,50 +49,62 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     Raises:
         ImportRefusedError: the file is damaged, hostile, or of an opset that is not read.
     """
-    import onnx
-
     path = Path(path)
     try:
-        proto = onnx.load_model(path, load_external_data=False)
+        proto, large = read_parts(path)
     except OSError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception:
         raise ImportRefusedError(f"{path}: is no ONNX file, or damaged") from None
     try:
-        return model_of(proto, path)
+        return model_of(proto, path, large)
     except UnicodeDecodeError:
         raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged") from None
 
 
-def model_of(proto: Any, path: Path) -> Any:
-    """Return the onnx_ir.Model of a ModelProto; its external data lies beside `path`, which errors name."""
+def model_of(proto: Any, path: Path, large: Mapping[str, FileTensor] | None = None) -> Any:
+    """Return the onnx_ir.Model of a ModelProto.
+
+    Args:
+        proto: the model, which is changed.
+        path: which errors name; external data lies beside it.
+        large: the initializers whose bytes `proto` lacks.
+    """
     import onnx_ir as ir
     import onnx_ir.passes.common as passes
 
     _check_opsets(proto, path)
     proto = _expanded(proto, path)
-    if _count(proto.graph, 0) > MAX_NODES:
+    large = dict(large or {})
+    graphs, tensors = _graphs_and_tensors(proto.graph, large)
+    if sum(len(graph.node) for graph in graphs) > MAX_NODES:
         raise ImportRefusedError(f"{path}: has over {MAX_NODES:,} nodes; that is no source to read: refused")
-    graphs = list(graphs_in(proto.graph))
-    _check_names(graphs, path)
+    _check_names(graphs, tensors, path)
     _check_maps(proto, path)
     _check_equations(graphs, path)
-    _load_external(graphs, path)
+    _load_external(tensors, path)
     _free_unknown_sizes(proto.graph)
-    expanded(proto)
+    if has_foreign(proto, graphs):
+        put_back(proto, large)
+        expanded(proto)
     widen_four_bits(proto)
     del proto.graph.value_info[:]
     try:
+        is_sorted = is_in_order(proto.graph)
+        constants = put_among_initializers(proto.graph)
         with _quiet():
-            model = ir.serde.deserialize_model(inferred(proto))
-        passes.TopologicalSortPass()(model)
-        _lift_constants(model.graph)
+            model = ir.serde.deserialize_model(inferred(proto, is_sorted))
+        if not is_sorted:
+            passes.TopologicalSortPass()(model)
+        keep_constants(model.graph, constants, len(graphs) > 1)
         passes.RemoveUnusedNodesPass()(model)
+        for name in large.keys() & model.graph.initializers.keys():
+            model.graph.initializers[name].const_value = ir.Tensor(large[name].numpy(), name=name)
         for name in buffers_of(model.metadata_props) & model.graph.initializers.keys():
             model.graph.initializers[name].meta["buffer"] = True
     except ShapesContradictError as error:
         raise ImportRefusedError(f"{path}: its shapes contradict each other: {_one_line(error)}") from None
-    except ImportRefusedError:
+    except (ImportRefusedError, FormatError):
         raise
     except ValueError as error:
         raise ImportRefusedError(f"{path}: its graph is damaged: {_one_line(error)}") from None
@@ -179,28 +193,33 @@ def _expanded(proto: Any, path: Path) -> Any:
         raise ImportRefusedError(f"{path}: its functions cannot be expanded: {_one_line(error)}") from None
 
 
-def _count(graph: Any, depth: int) -> int:
+def _graphs_and_tensors(graph: Any, large: Mapping[str, Any], depth: int = 0) -> tuple[list[Any], list[Any]]:
+    """Return a GraphProto and the graphs within its nodes, and the tensors of these, but for large ones."""
     if depth > _MAX_DEPTH:
         raise ImportRefusedError(f"graphs lie {_MAX_DEPTH} deep in one another: refused")
-    inner = (a.g for n in graph.node for a in n.attribute if a.HasField("g"))
-    return len(graph.node) + sum(_count(each, depth + 1) for each in inner)
+    graphs, tensors = [graph], [each for each in graph.initializer if each.name not in large]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                tensors.append(attribute.t)
+            if attribute.HasField("g"):
+                inner = _graphs_and_tensors(attribute.g, {}, depth + 1)
+                graphs += inner[0]
+                tensors += inner[1]
+    return graphs, tensors
 
 
-def _tensors(graph: Any) -> list[Any]:
-    return [*graph.initializer, *(a.t for n in graph.node for a in n.attribute if a.HasField("t"))]
-
-
-def _check_names(graphs: list[Any], path: Path) -> None:
+def _check_names(graphs: list[Any], tensors: list[Any], path: Path) -> None:
     """Refuse names that are no text; protobuf gives them as bytes."""
+    texts: list[Any] = []
     for graph in graphs:
-        texts = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+        texts += [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
         for node in graph.node:
-            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            texts += (node.name, node.op_type, node.domain, *node.input, *node.output)
             texts += [attribute.name for attribute in node.attribute]
-        for tensor in _tensors(graph):
-            texts += [text for entry in tensor.external_data for text in (entry.key, entry.value)]
-        if not all(isinstance(text, str) for text in texts):
-            raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
+    texts += [text for each in tensors for entry in each.external_data for text in (entry.key, entry.value)]
+    if set(map(type, texts)) - {str}:
+        raise ImportRefusedError(f"{path}: a name in it is not UTF-8: damaged")
 
 
 def _check_maps(proto: Any, path: Path) -> None:
@@ -226,36 +245,30 @@ def _check_equations(graphs: list[Any], path: Path) -> None:
                     )
 
 
-def _load_external(graphs: list[Any], path: Path) -> None:
+def _load_external(tensors: list[Any], path: Path) -> None:
     """Read external data by the rules of converters/formats; each tensor's bytes must fit its shape."""
     import onnx
 
     from triport.converters.formats.external_data import ExternalData
-    from triport.converters.formats.source import FormatError
 
     data = ExternalData(str(path))
-    for graph in graphs:
-        for tensor in _tensors(graph):
-            if any(size < 0 for size in tensor.dims):
-                raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
-            dtype = _dtype(tensor, path)
-            if tensor.data_location != onnx.TensorProto.EXTERNAL:
-                _check_size(tensor, dtype, path)
-                continue
-            names = {"float": "float32", "double": "float64"}
-            entries = {entry.key: entry.value for entry in tensor.external_data}
-            try:
-                found = data.tensor(
-                    tensor.name,
-                    tuple(tensor.dims),
-                    names.get(dtype.name.lower(), dtype.name.lower()),
-                    entries,
-                )
-                tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
-            except (FormatError, KeyError) as error:
-                raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
-            del tensor.external_data[:]
-            tensor.data_location = onnx.TensorProto.DEFAULT
+    for tensor in tensors:
+        if any(size < 0 for size in tensor.dims):
+            raise ImportRefusedError(f"{path}: a tensor has a negative size: damaged")
+        dtype = _dtype(tensor, path)
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            _check_size(tensor, dtype, path)
+            continue
+        names = {"float": "float32", "double": "float64"}
+        kind = names.get(dtype.name.lower(), dtype.name.lower())
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        try:
+            found = data.tensor(tensor.name, tuple(tensor.dims), kind, entries)
+            tensor.raw_data = b"".join(bytes(piece) for piece in found.chunks())
+        except (FormatError, KeyError) as error:
+            raise ImportRefusedError(f"{path}: external data: {_one_line(error)}") from None
+        del tensor.external_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def _dtype(tensor: Any, path: Path) -> Any:
@@ -286,37 +299,3 @@ def _check_size(tensor: Any, dtype: Any, path: Path) -> None:
         raise ImportRefusedError(f"{path}: a tensor has {elements:,} elements and no data for them: damaged")
     if held > expected:
         raise ImportRefusedError(f"{path}: a tensor has more data than its {elements:,} elements: damaged")
-
-
-def _lift_constants(graph: Any) -> None:
-    """Give the outputs of Constant nodes their values, in inner graphs too, and take the nodes out."""
-    import onnx_ir as ir
-
-    for node in list(graph):
-        for attribute in node.attributes.values():
-            if attribute.type == ir.AttributeType.GRAPH:
-                _lift_constants(attribute.as_graph())
-        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
-            tensor = _constant(node)
-            if tensor is not None:
-                node.outputs[0].const_value = tensor
-                node.outputs[0].meta["constant"] = True
-
-
-def _constant(node: Any) -> Any:
-    import onnx_ir as ir
-
-    (key, attribute), *rest = node.attributes.items()
-    if rest:
-        raise ImportRefusedError(f"node '{node.name}' (Constant): has {counted(len(rest) + 1, 'value')}")
-    if key == "value":
-        return attribute.value if attribute.type == ir.AttributeType.TENSOR else attribute.as_tensor()
-    kinds = {
-        "value_float": np.float32,
-        "value_floats": np.float32,
-        "value_int": np.int64,
-        "value_ints": np.int64,
-    }
-    if key in kinds:
-        return ir.tensor(np.array(attribute.value, kinds[key]))
-    return None

@@ -52,6 +52,8 @@ class _Call(NamedTuple):
 
 def with_runs(statements: list[ast.stmt], tree: Tree, shared: Shared) -> list[ast.stmt]:
     """Return the statements with layers of one list that run in turn as one call, or as a loop."""
+    if not tree.holds_containers:
+        return statements
     for path, container in list(_containers(tree)):
         if all(key.isdigit() for key in container.members):
             statements = _in_turn(statements, tree, path, container)

@@ -24,6 +24,12 @@ def write_out_sequences(proto: Any, facts: Facts) -> bool:
         proto: the model, which is changed.
         facts: of the model with what onnx infers.
     """
+    rules: dict[str, Callable[..., list[Any] | None]] = {
+        "SplitToSequence": _split,
+        "SequenceConstruct": _constructed,
+    }
+    if not any(node.op_type in rules for node in proto.graph.node):
+        return False
     readers: dict[str, list[Any]] = {}
     for node in proto.graph.node:
         for name in node.input:
@@ -31,10 +37,6 @@ def write_out_sequences(proto: Any, facts: Facts) -> bool:
     nodes: list[Any] = []
     changed = False
     outputs = {each.name for each in proto.graph.output}
-    rules: dict[str, Callable[..., list[Any] | None]] = {
-        "SplitToSequence": _split,
-        "SequenceConstruct": _constructed,
-    }
     gone: set[int] = set()
     for node in proto.graph.node:
         rule = rules.get(node.op_type) if node.domain in ("", "ai.onnx") else None

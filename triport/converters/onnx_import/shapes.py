@@ -16,8 +16,9 @@ from triport.converters.graphs.inferable import make_inferable
 
 from .branches import write_out_branches
 from .facts import Facts, inner_graphs, is_large, opset_of
-from .node_by_node import follow
+from .node_by_node import follow, says_more
 from .sequences import write_out_sequences
+from .subgraphs import graphs_in
 
 _ROUNDS = 60
 _LONGEST_ROW = 1 << 16
@@ -27,40 +28,53 @@ class ShapesContradictError(Exception):
     """The shapes of a graph contradict each other."""
 
 
-def inferred(proto: Any) -> Any:
+def inferred(proto: Any, is_sorted: bool) -> Any:
     """Return the model with types and shapes of all values; branches that sizes decide are written out.
+
+    Args:
+        proto: the model.
+        is_sorted: whether its nodes stand behind what they read.
 
     Raises:
         ShapesContradictError: onnx finds a contradiction.
     """
     known: dict[str, np.ndarray] = {}
     large = {each.name: each for each in proto.graph.initializer if is_large(each)}
-    found = _by_onnx(proto, known, large)
+    holds_graphs = any(map(inner_graphs, proto.graph.node))
+    found = _by_onnx(proto, known, large, holds_graphs)
+    before: Facts | None = None  # what was known of the same nodes once all of them were followed
     for _ in range(_ROUNDS):
         facts = Facts(found.graph, opset_of(proto))
+        if before is not None and not says_more(facts, before):
+            break
         more, shaped = follow(proto, found, facts, known)
         known |= more
-        decided = write_out_branches(proto, found, facts)
+        decided = holds_graphs and write_out_branches(proto, found, facts)
         written = write_out_sequences(proto, facts)
         if not (more or shaped or decided or written):
             break
-        found = _by_onnx(proto, known, large)
+        before = None if holds_graphs or written or not is_sorted else facts
+        found = _by_onnx(proto, known, large, holds_graphs)
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(found.graph.value_info)
-    _copy_inner_infos(proto.graph, found.graph)
+    if holds_graphs:
+        _copy_inner_infos(proto.graph, found.graph)
     of_outputs = {each.name: each for each in found.graph.output}
     for output in proto.graph.output:
         output.CopyFrom(of_outputs[output.name])
     return proto
 
 
-def _by_onnx(proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, Any]) -> Any:
+def _by_onnx(
+    proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, Any], holds_graphs: bool
+) -> Any:
     """Return a copy of the model with what onnx infers; of large tensors only the shapes are read.
 
     Args:
         proto: the model.
         known: values that onnx is to read in the place of the nodes that compute them.
         large: the initializers that are not read.
+        holds_graphs: whether a node of it does.
     """
     import onnx
 
@@ -78,22 +92,21 @@ def _by_onnx(proto: Any, known: Mapping[str, np.ndarray], large: Mapping[str, An
             node.CopyFrom(onnx.helper.make_node("Constant", [], [name], name=node.name, value=tensor))
     make_inferable(slim.graph)
     slim.ir_version = max(slim.ir_version, 4)
+    has_long_row = any(map(_has_long_row, graphs_in(slim.graph) if holds_graphs else [slim.graph]))
     try:
-        return onnx.shape_inference.infer_shapes(slim, data_prop=not _has_long_row(slim.graph))
+        return onnx.shape_inference.infer_shapes(slim, data_prop=not has_long_row)
     except Exception as error:
         raise ShapesContradictError(str(error)) from None
 
 
 def _has_long_row(graph: Any) -> bool:
-    """Return whether a stated value, of a branch too, has one long axis.
+    """Return whether a stated value has one long axis.
 
     onnx keeps a record of each element of what may be sizes.
     """
     stated = (*graph.input, *graph.value_info, *graph.output)
     shapes = (value.type.tensor_type.shape.dim for value in stated)
-    return any(len(dims) == 1 and dims[0].dim_value > _LONGEST_ROW for dims in shapes) or any(
-        _has_long_row(inner) for node in graph.node for inner in inner_graphs(node)
-    )
+    return any(len(dims) == 1 and dims[0].dim_value > _LONGEST_ROW for dims in shapes)
 
 
 def _without(proto: Any, names: set[str]) -> Any:

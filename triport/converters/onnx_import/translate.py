@@ -135,7 +135,8 @@ class Translation:
                     n if isinstance(n, int) else self._number(n, seen, known, numbers) for n in rep.elements
                 ]
                 sizes[value] = Sizes(tuple(elements), rep.scalar)
-        written = self.block(block, arguments, block.outputs(), False, sizes, numbers)
+        outputs = block.outputs()
+        written = self.block(block, arguments, outputs, False, sizes, numbers)
         call = code("f(*xs)", f=body.member(block.path), xs=[*given, *numbers.values()])
         outer = dict(zip(written.arguments, [*given, *numbers.values()], strict=True))
         names = [self.shared.fresh("x") for _ in written.returned]
@@ -143,7 +144,7 @@ class Translation:
             targets: list[ast.expr] = [ast.Name(n, ast.Store()) for n in names]
             target = targets[0] if len(targets) == 1 else ast.Tuple(targets, ast.Store())
             body.statements.append(ast.Assign([target], call))
-        for value in block.outputs():
+        for value in outputs:
             if value in written.returned:
                 variable = names[written.returned.index(value)]
                 self.reps[value] = _as_argument(self.reps.get(value), variable)
@@ -243,7 +244,7 @@ class Translation:
     def _check_outputs(self, call: Call) -> None:
         for value in call.node.outputs:
             dtype, _ = fields_of(value)
-            if dtype and self.shared.framework.dtype(dtype) is None:
+            if dtype and not self.shared.framework.has_dtype(dtype):
                 call.refuse(f"its output is of {dtype}, which is not in {self.shared.framework.shown}")
 
     def _version(self, node: Any, domain: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,15 @@ def number(array: np.ndarray) -> int | float | bool:
 
 def fields_of(value: Any) -> tuple[str, list[int | str | None] | None]:
     """Return dtype (as onnx_ir writes it, in lower case) and shape of an ir.Value."""
-    dtype = value.dtype.name.lower() if value.dtype is not None else ""
-    dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)
-    if value.shape is None:
+    kind, shape = value.dtype, value.shape
+    dtype = _name_of(kind) if kind is not None else ""
+    if shape is None:
         return dtype, None
-    return dtype, [n if isinstance(n, int) else n.value for n in value.shape]
+    return dtype, [n if isinstance(n, int) else n.value for n in shape]
+
+
+@cache
+def _name_of(kind: Any) -> str:
+    """Return the name of an onnx_ir.DataType."""
+    name = str(kind.name).lower()
+    return {"float": "float32", "double": "float64"}.get(name, name)

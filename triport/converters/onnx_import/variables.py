@@ -37,9 +37,10 @@ def _made_names(statements: Iterable[ast.AST]) -> Counter[str]:
 def without_unused(statements: list[ast.stmt], temporary: dict[str, str]) -> list[ast.stmt]:
     """Return the statements without those whose variable nobody reads, in branches and loops too."""
     while True:
-        uses = used_names(statements)
-        unused = {name for name in _made_names(statements) if name in temporary and not uses[name]}
-        kept = _without(statements, unused)
+        names = [node for each in statements for node in walked(each) if isinstance(node, ast.Name)]
+        uses = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        unused = {node.id for node in names if node.id in temporary and node.id not in uses}
+        kept = _without(statements, unused) if unused else statements
         if not unused or _count(kept) == _count(statements):
             return kept
         statements = kept

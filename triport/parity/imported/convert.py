@@ -35,7 +35,7 @@ from .page import page_of
 from .probes import first_divergence, shortened
 from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
-from .runs import run
+from .runs import Run, remembered, run
 from .steered import proven_by_exact_steps, proven_by_steps
 from .zeros import NOTE as CONSTANT
 from .zeros import are_constant, proven_behind_zeros, proven_with_numbers
@@ -66,16 +66,15 @@ def convert_to_source(
     """
     name = name or module_name(path)
     check_folder(output, name)
-    source, done = imported(path, target, name, progress)
-    if report is not None:
-        progress("comparing module by module")
-        page = page_of(path, source, done, shown or str(path))
-        with replacing(report) as temporary:
-            Path(temporary).write_text(page, encoding="utf-8", errors="backslashreplace")
-    if not done.is_equal:
-        return done
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
-        write(Path(folder), source)
+        source, done = imported(path, target, name, progress, Path(folder))
+        if report is not None:
+            progress("comparing module by module")
+            page = page_of(path, source, done, shown or str(path))
+            with replacing(report) as temporary:
+                Path(temporary).write_text(page, encoding="utf-8", errors="backslashreplace")
+        if not done.is_equal:
+            return done
         output.mkdir(exist_ok=True)
         for suffix in ("safetensors", "py"):
             with replacing(output / f"{name}.{suffix}") as temporary:
@@ -85,15 +84,27 @@ def convert_to_source(
 
 
 def imported(
-    path: Path, target: Target, name: str, progress: Callable[[str], None] = lambda step: None
+    path: Path,
+    target: Target,
+    name: str,
+    progress: Callable[[str], None] = lambda step: None,
+    folder: Path | None = None,
 ) -> tuple[Source, ImportedSource]:
-    """Return the source of a graph, and how it compares with ONNX Runtime; nothing is kept of it.
+    """Return the source of a graph, and how it compares with ONNX Runtime.
+
+    Args:
+        path: the ONNX file.
+        target: "pytorch" or "mindspore".
+        name: of the module.
+        progress: is told each step.
+        folder: where the files that are compared stay; None keeps nothing.
 
     Raises:
         TriportError: the file is no ONNX graph, a node of it has no translation, the framework is not
             installed, or nothing can be compared.
     """
-    source, done, are_same = _compared(path, target, name, progress)
+    with tempfile.TemporaryDirectory(prefix="triport-") as own:
+        source, done, are_same = _compared(path, target, name, progress, folder or Path(own))
     if done.is_equal:
         proof = proven_with_numbers if are_same else proven_behind_zeros
         done = proof(path, source, done, lambda other: _again(other, target, name, progress))
@@ -105,12 +116,13 @@ def _again(
 ) -> tuple[Source, ImportedSource]:
     """Return the source of a graph and how it compares; where its outputs are the same too, that is noted."""
     progress("comparing with other weights in the place of zeros")
-    source, done, are_same = _compared(path, target, name, lambda step: None)
+    with tempfile.TemporaryDirectory(prefix="triport-") as folder:
+        source, done, are_same = _compared(path, target, name, lambda step: None, Path(folder))
     return source, replace(done, notes=(*done.notes, CONSTANT)) if are_same else done
 
 
 def _compared(
-    path: Path, target: Target, name: str, progress: Callable[[str], None]
+    path: Path, target: Target, name: str, progress: Callable[[str], None], folder: Path
 ) -> tuple[Source, ImportedSource, bool]:
     """Return the source of a graph, how it compares, and whether its outputs are the same for all inputs."""
     progress(f"reading {path.name}")
@@ -119,9 +131,9 @@ def _compared(
     with naming(path):
         source = source_of(model, target, name, blocks_of(model.graph))
     progress("comparing with ONNX Runtime")
-    with tempfile.TemporaryDirectory(prefix="triport-") as folder, Forerunner.of_file(path) as forerunner:
-        write(Path(folder), source)
-        trials, first, notes, feed, are_same = proven(path, model, source, Path(folder), target, forerunner)
+    with Forerunner.of_file(path) as forerunner:
+        write(folder, source)
+        trials, first, notes, feed, are_same = proven(path, model, source, folder, target, forerunner)
     return source, replace(_result(path, source, trials, first, notes), feed=feed), are_same
 
 
@@ -168,7 +180,7 @@ def proven(
     ordered = with_order(path)
     notes = [] if ordered is None else [NOTE]
     try:
-        runtime = UnoptimisedRuntime.of(ordered or path)
+        runtime = UnoptimisedRuntime.of(ordered or path).remembering()
     except Exception as error:
         raise ImportRefusedError(f"{path}: ONNX Runtime does not load it: {shortened(str(error))}") from None
     try:
@@ -179,9 +191,11 @@ def proven(
         why = f"the source does not build: {shortened(str(error))}"
         return [SourceTrial((), float("inf"), "runtime", False, why)], "", notes, {}, False
 
+    ran = remembered(lambda feed: run(network, target, list(feed.values())))
+
     def runs(feed: dict[str, np.ndarray]) -> bool:
         try:
-            run(network, target, list(feed.values()))
+            ran(feed)
         except Exception as error:
             sizes = ", ".join(f"{name} {list(array.shape)}" for name, array in feed.items())
             notes.append(f"does not run on {sizes}, on which ONNX Runtime does: {shortened(str(error))}")
@@ -191,7 +205,7 @@ def proven(
     feeds = feeds_of(path, model, runtime, runs, forerunner.check)
     exact = InDouble(model, source)
     notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target)]
-    trials = [_tried(path, network, target, runtime, feed, exact) for feed in feeds]
+    trials = [_tried(path, network, target, ran, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
     )
@@ -208,6 +222,7 @@ def _tried(
     path: Path,
     network: Any,
     target: Target,
+    ran: Run,
     runtime: UnoptimisedRuntime,
     feed: dict[str, np.ndarray],
     exact: InDouble,
@@ -215,7 +230,7 @@ def _tried(
     """Compare once, and where that says too little once more, with the same values at roundings."""
     graphs = [_once(graph) for graph in graph_in_double(path)]
     try:
-        one, _ = trial(network, target, runtime, feed, exact, references_of(path), graphs)
+        one, _ = trial(ran, runtime, feed, exact, references_of(path), graphs)
         if not one.passed:
             one = proven_by_steps(one, path, network, target, feed, exact)
         if not one.passed:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from triport.converters.onnx_import.targets import Target
 from triport.parity.judge.difference import difference
 from triport.parity.judge.noise import noises_of, nudged
 from triport.parity.judge.tolerance import (
@@ -28,7 +27,7 @@ from triport.reference_models.errors import counted
 
 from .bfloat16 import BFLOAT16_ARRAY, rounded_in_float32
 from .result import UNPROVEN, SourceTrial
-from .runs import run
+from .runs import Run, remembered
 
 # of two runs, neither of which is exact: twice the least; in narrow types the least, which is much already
 _LEAST = {
@@ -83,6 +82,7 @@ class UnoptimisedRuntime:
 
     session: Any
     narrow: frozenset[int] = frozenset()  # which outputs are of bfloat16
+    known: Run | None = None  # what runs each input once
 
     @classmethod
     def of(cls, path: Path | bytes, optimised: bool = False) -> UnoptimisedRuntime:
@@ -106,6 +106,10 @@ class UnoptimisedRuntime:
                 raise
             return cls(session(found[0]), found[1])
 
+    def remembering(self) -> UnoptimisedRuntime:
+        """Return the same, which runs no input twice and keeps what each gave."""
+        return replace(self, known=remembered(self.run))
+
     @property
     def outputs(self) -> list[str]:
         """The outputs' names in order."""
@@ -113,6 +117,8 @@ class UnoptimisedRuntime:
 
     def run(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
         """Return the outputs in order."""
+        if self.known is not None:
+            return self.known(feed)
         feed = {n: a.astype(np.float32) if a.dtype == BFLOAT16_ARRAY else a for n, a in feed.items()}
         found = [np.asarray(each) for each in self.session.run(None, feed)]
         return [each.astype(BFLOAT16_ARRAY) if i in self.narrow else each for i, each in enumerate(found)]
@@ -142,8 +148,7 @@ def _is_narrow(arithmetic: Calibration) -> bool:
 
 
 def trial(
-    network: Any,
-    target: Target,
+    ran: Run,
     runtime: UnoptimisedRuntime,
     feed: dict[str, np.ndarray],
     exact: Exact,
@@ -153,8 +158,7 @@ def trial(
     """Compare once.
 
     Args:
-        network: the source's.
-        target: its framework.
+        ran: runs the source's network.
         runtime: ONNX Runtime with the graph.
         feed: the inputs.
         exact: returns the source's outputs in float64, or None; given a seed, of inputs and parameters that
@@ -169,7 +173,7 @@ def trial(
     wanted = runtime.run(feed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = run(network, target, list(feed.values()))
+        found = ran(feed)
     if len(found) != len(wanted):
         return SourceTrial(
             shown, float("inf"), "runtime", False, f"{counted(len(found), 'output')} for {len(wanted)}"

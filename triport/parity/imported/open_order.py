@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from triport.converters.onnx_import.large_tensors import read_parts
+from triport.converters.onnx_import.subgraphs import graphs_in
 
 NOTE = "the graph leaves the order of a TopK open; it is compared sorted, as the source has it"
 
@@ -12,16 +16,18 @@ def with_order(path: Path) -> bytes | None:
     """Return a model's bytes with every TopK sorted, None where all are."""
     import onnx
 
-    model = onnx.load(path, load_external_data=False)
-    graphs: list[Any] = [model.graph]
-    is_open = False
-    for graph in graphs:
+    if not any(_open_orders(read_parts(path)[0])):
+        return None
+    model = onnx.load(path)
+    for attribute in _open_orders(model):
+        attribute.i = 1
+    return bytes(model.SerializeToString())
+
+
+def _open_orders(model: Any) -> Iterator[Any]:
+    """Give the attributes of a model's TopKs that say so."""
+    for graph in graphs_in(model.graph):
         for node in graph.node:
-            graphs += [attribute.g for attribute in node.attribute if attribute.HasField("g")]
             for attribute in node.attribute if node.op_type == "TopK" else ():
                 if attribute.name == "sorted" and attribute.i == 0:
-                    attribute.i, is_open = 1, True
-    if not is_open:
-        return None
-    onnx.load_external_data_for_model(model, str(path.parent))
-    return bytes(model.SerializeToString())
+                    yield attribute

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.onnx_import.constants import proto_of
 from triport.converters.onnx_import.reading import read_model
 from triport.converters.onnx_import.targets import Target
 from triport.converters.onnx_import.tree import flat
@@ -52,7 +53,7 @@ def probes_of(path: Path, target: Target, feed: dict[str, np.ndarray]) -> list[P
     ]
     kept = [v for v in values if v not in model.graph.outputs and isinstance(v.type, ir.TensorType)][:_MOST]
     model.graph.outputs.extend(kept)
-    proto = ir.serde.serialize_model(model)
+    proto = proto_of(model)
     for node in proto.graph.node:
         node.ClearField("name")  # nodes that one was expanded to have its name
     runtime = UnoptimisedRuntime.of(proto.SerializeToString())

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.onnx_import.constants import proto_of
 from triport.converters.onnx_import.reading import read_model
 from triport.converters.onnx_import.targets import Target
 from triport.converters.torch_export.dispatch_mode import dispatch_mode
@@ -258,7 +259,6 @@ def _run(
     the standard, computes otherwise.
     """
     import onnx
-    import onnx_ir as ir
 
     more = [v for v in values if v not in model.graph.outputs]
     outputs = [*model.graph.outputs, *more]
@@ -268,7 +268,7 @@ def _run(
         return dict(zip(outputs, UnoptimisedRuntime.of(proto.SerializeToString()).run(feed), strict=True))
     its = UnoptimisedRuntime.of(path).run(feed)
     model.graph.outputs.extend(more)
-    proto = ir.serde.serialize_model(model)
+    proto = proto_of(model)
     for node in proto.graph.node:
         node.ClearField("name")  # nodes that one was expanded to have its name
     found = UnoptimisedRuntime.of(proto.SerializeToString()).run(feed)

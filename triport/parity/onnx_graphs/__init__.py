@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from triport.converters.onnx_import.subgraphs import is_in_order
+
 if TYPE_CHECKING:
     import onnx
     import onnx_ir as ir
@@ -22,7 +24,7 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
 
     What is no graph, such as one with a circle, is returned as it is: ONNX Runtime says what is wrong.
     """
-    if _is_in_order(model.graph, set()):  # as nearly all are, and onnx-ir takes as long to load as onnx
+    if is_in_order(model.graph):  # as nearly all are, and onnx-ir takes as long to load as onnx
         return model
     import onnx_ir as ir
 
@@ -33,21 +35,6 @@ def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
     except (ValueError, TypeError, KeyError, ir.serde.SerdeError):
         return model
     return model if list(sorted_model.graph) == before else ir.to_proto(sorted_model)
-
-
-def _is_in_order(graph: onnx.GraphProto, around: set[str]) -> bool:
-    """Return whether each node comes after what it reads; `around` are the names of the graphs around it."""
-    known = {"", *around, *(value.name for value in graph.input), *(one.name for one in graph.initializer)}
-    known.update(one.values.name for one in graph.sparse_initializer)
-    for node in graph.node:
-        if not known.issuperset(node.input):
-            return False
-        for attribute in node.attribute:
-            inner = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else ())]
-            if not all(_is_in_order(one, known) for one in inner):
-                return False
-        known.update(node.output)
-    return True
 
 
 def named_instead(value: ir.Value, suffix: str) -> ir.Value:

@@ -99,9 +99,9 @@ class Forerunner:
         Raises:
             OnnxCrashError: ONNX Runtime crashes.
         """
-        import onnx
+        from triport.converters.onnx_import.large_tensors import read_parts
 
-        return cls(path, foreign_operators(onnx.load(path, load_external_data=False)), str(path))
+        return cls(path, foreign_operators(read_parts(path)[0]), str(path))
 
     def __enter__(self) -> Forerunner:
         """Return itself."""

@@ -30,11 +30,15 @@ def _rules() -> dict[str, Rule]:
     return RULES
 
 
+def has_foreign(proto: Any, graphs: list[Any]) -> bool:
+    """Return whether there are nodes of ONNX Runtime's in a model, of which these are all graphs."""
+    opset = _opset(proto)
+    return any(_is_foreign(node, opset) for graph in graphs for node in graph.node)
+
+
 def expanded(proto: Any) -> None:
     """Write nodes of ONNX Runtime's as standard ones, in place, in inner graphs too."""
-    opset = max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
-    if not any(_is_foreign(node, opset) for graph in graphs_in(proto.graph) for node in graph.node):
-        return
+    opset = _opset(proto)
     names = {name for graph in graphs_in(proto.graph) for node in graph.node for name in node.output}
     prefix = "expanded"
     while any(name.startswith(prefix) for name in names):
@@ -66,6 +70,10 @@ def expanded(proto: Any) -> None:
         graph.initializer.extend(added)
 
 
+def _opset(proto: Any) -> int:
+    return max([each.version for each in proto.opset_import if each.domain in ("", "ai.onnx")], default=1)
+
+
 def _dims(graph: Any) -> dict[str, tuple[int | None, ...]]:
     """Return the sizes that the file states, and those of what only casts inputs; None where one is free.
 
@@ -84,7 +92,6 @@ def _dims(graph: Any) -> dict[str, tuple[int | None, ...]]:
 
 
 def _is_foreign(node: Any, opset: int) -> bool:
-    if node.domain == DOMAIN:
-        return True
-    old = opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"
-    return node.domain in ("", "ai.onnx") and node.op_type in _FOREIGN and old
+    if node.op_type not in _FOREIGN or node.domain not in ("", "ai.onnx"):
+        return bool(node.domain == DOMAIN)
+    return opset < _LAYER_NORM_SINCE or node.op_type != "LayerNormalization"

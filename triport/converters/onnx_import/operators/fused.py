@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-import numpy as np
-
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code
 from triport.converters.onnx_import.rewriting import DOMAIN
@@ -21,7 +19,7 @@ def linear(call: Call) -> ast.expr:
     """A product with a matrix, and a bias."""
     weight, bias = call.rep(1), call.rep(2)
     if isinstance(weight, Known) and isinstance(bias, Known):
-        held = Known(np.ascontiguousarray(weight.array.T), weight.origin, trained=True)
+        held = Known(weight.array.T, weight.origin, trained=True)
         bias = Known(bias.array, bias.origin, trained=True)
         if str(bias.array.dtype) == str(held.array.dtype):
             layer = linear_layer(call, held, bias)

@@ -52,7 +52,7 @@ def matmul(call: Call) -> ast.expr:
 
 def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
     """Return a linear layer of a weight that is stored (in, out), if that can be one."""
-    held = Known(np.ascontiguousarray(weight.array.T), weight.origin, trained=True)
+    held = Known(weight.array.T, weight.origin, trained=True)
     return linear_layer(call, held, bias)
 
 

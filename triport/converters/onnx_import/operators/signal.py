@@ -89,7 +89,7 @@ def stated(call: Call) -> ast.expr:
     """The numbers themselves: MindSpore has no such function, and they are the same in every run."""
     call.attribute("output_datatype", 1)
     call.attribute("periodic", 1)
-    found = computed(call.node, [Known(call.array(i)) for i in range(call.count)], 1)
+    found = computed(call, [Known(call.array(i)) for i in range(call.count)], 1)
     if found is None:
         call.refuse(f"of {call.output_dtype()}")
     return call.body.constant(found[0], "window" if call.node.op_type in _WINDOWS else "mel")
