@@ -55,6 +55,12 @@ STORED = {
     "packed": whole(0, 256, 6, 2, 16),
     "steps": abs(drawn(12)),
     "zeros": whole(0, 256, 6),
+    "zeros_between": drawn(12),
+    "of_rows": np.arange(64, dtype="i4") ** 2 // 3 % 2,
+    "quarters": whole(0, 256, 6, 2, 8),
+    "bytes": whole(0, 256, 6, 2, 32),
+    "nibbles": whole(0, 256, (20 * 6) // 2),
+    "largest": abs(drawn(8)),
     "rows": whole(0, 256, 9, 24),
     "row_steps": abs(drawn(9, 3)),
     "row_zeros": whole(0, 256, 9, 2),
@@ -219,7 +225,38 @@ CASES = {
         "f = DequantizeLinear <axis = 0> (filters, filter_steps, filter_zeros) y = Conv (x, f)",
     ),
 }
+NBITS = "com.microsoft.MatMulNBits <K = 64, N = 6, block_size = 32, bits"
+BNB4 = "com.microsoft.MatMulBnb4 <K = 20, N = 6, block_size = 16, quant_type"
+CASES |= {
+    name: ("float[2, 64] x", "float y", f"y = {line}")
+    for name, line in {
+        "blocks of four bits": f"{NBITS} = 4> (x, packed, steps, zeros)",
+        "blocks by row": f"{NBITS} = 4> (x, packed, steps, , of_rows)",
+        "blocks by row around numbers between": f"{NBITS} = 4> (x, packed, steps, zeros_between, of_rows)",
+        "blocks around numbers between": f"{NBITS} = 4> (x, packed, steps, zeros_between)",
+        "blocks of eight bits": f"{NBITS} = 8> (x, bytes, steps)",
+        "blocks of two bits": f"{NBITS} = 2> (x, quarters, steps)",
+    }.items()
+}
+CASES |= {
+    f"one of sixteen numbers, {kind}": (
+        "float[3, 20] x",
+        "float y",
+        f"y = {BNB4} = {kind}> (x, nibbles, largest)",
+    )
+    for kind in (0, 1)
+}
 REFUSED = {
+    "zero points that ONNX Runtime passes over": (
+        "float[2, 64] x",
+        "float y",
+        f"y = {NBITS} = 4> (x, packed, steps, zeros, of_rows)",
+    ),
+    "columns that are not turned": (
+        "float[3, 6] x",
+        "float y",
+        f"y = {BNB4} = 1, transB = 0> (x, nibbles, largest)",
+    ),
     "ends and starts": (
         "float[2, 5, 8] x",
         "float y",
