@@ -267,11 +267,6 @@ REFUSED = {
         "float y, float keys, float values",
         f"y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2> (q, k, v, , , unequal, four)",
     ),
-    "lengths that are computed": (
-        f"{QKV}, int32[2] n",
-        "float y, float keys, float values",
-        f"y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2> (q, k, v, , , n, four)",
-    ),
 }
 
 
@@ -313,6 +308,41 @@ def test_it_computes_what_onnx_runtime_does(case, target, tmp_path):
         assert (found.dtype, found.shape) == (its.dtype, its.shape)
         largest = abs(its.astype("f8")).max()
         np.testing.assert_allclose(found.astype("f8"), its.astype("f8"), rtol=0, atol=4e-6 * largest)
+
+
+# attributes; batch, queries, keys before, their buffer; how many keys count in each sequence, and in all
+LENGTHS = {
+    "a token each, after as many as differ": ("do_rotary = 1", (2, 1, 5), (4, 6), 6),
+    "a token each, in a buffer": ("do_rotary = 1, local_window_size = 3", (2, 1, 8), (4, 6), 6),
+    "several tokens after others": ("do_rotary = 1, rotary_interleaved = 1", (1, 3, 4), (7,), 7),
+    "all at once, without a buffer": ("softcap = 2.0", (2, 4, None), (4, 2), 4),
+    "all at once, into a buffer": ("do_rotary = 1", (2, 4, 6), (4, 3), 4),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", LENGTHS)
+def test_lengths_that_are_computed(case, target, tmp_path):
+    """What stands behind the end of a sequence is not defined: those queries are left out."""
+    attributes, (batch, queries, before), ends, total = LENGTHS[case]
+    past = "" if before is None else ", float[n, 2, p, 16] pk, float[n, 2, p, 16] pv"
+    proto = model(
+        f"float[n, s, 64] q, float[n, s, 32] k, float[n, s, 32] v{past}, int32[n] ends, int32 all",
+        "float y, float keys, float values",
+        f"""y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2, {attributes}>
+        (q, k, v, {"pk, pv" if past else ","}, ends, all{", cos, sin" if "rotary" in attributes else ""})""",
+    )
+    feed = {"q": drawn(batch, queries, 64), "k": drawn(batch, queries, 32), "v": drawn(batch, queries, 32)}
+    if past:
+        feed |= {"pk": drawn(batch, 2, before, 16), "pv": drawn(batch, 2, before, 16)}
+    feed |= {"ends": np.array(ends, "i4") - 1, "all": np.array(total, "i4")}
+    wanted = UnoptimisedRuntime.of(proto.SerializeToString()).run(feed)
+    found = outputs_of(written(proto, target), list(feed.values()), tmp_path)
+    for mine, its in zip(found[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(mine, its, rtol=0, atol=1e-5)
+    for row, end in enumerate(ends):
+        count = min(queries, end) if queries == total else queries
+        np.testing.assert_allclose(found[0][row, :count], wanted[0][row, :count], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", REFUSED)
