@@ -45,6 +45,9 @@ STORED = {
     "last6": np.array([5, 5], "i4"),
     "six": np.array(6, "i4"),
     "unequal": np.array([3, 1], "i4"),
+    "tokens": drawn(11, 32),
+    "second": np.array([1]),
+    "i1": np.int32(1),
     "cos": drawn(16, 8),
     "sin": drawn(16, 8),
     "k": np.array(-1),
@@ -361,3 +364,24 @@ def test_packed_weights_are_proven_at_full_accuracy(tmp_path):
     assert done.passed
     assert {trial.agreed for trial in done.trials} == {"ONNX Runtime without accuracy_level"}
     assert any("does not give the numbers of ONNX Runtime as it is run" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_lengths_of_a_mask_are_proven_with_keys_before(target, tmp_path):
+    """As language models have them: how many keys count is the sum of a mask, and its length in all."""
+    proto = model(
+        """int64[n, s] i, int64[n, t] mask, float[n, 2, p, 16] pk, float[n, 2, p, 16] pv""",
+        "float y, float keys, float values",
+        f"""x = Gather (tokens, i) c = Cast <to = 6> (mask) sum = ReduceSum <keepdims = 0> (c, second)
+        last = Sub (sum, i1) sizes = Shape <start = 1> (mask) all = Cast <to = 6> (sizes)
+        y, keys, values = {GROUPS} <num_heads = 2, kv_num_heads = 2, do_rotary = 1>
+            (x, x, x, pk, pv, last, all, cos, sin)""",
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(proto, path)
+    done = convert_to_source(path, tmp_path / "net", target)
+    assert done.passed, done.trials
+    assert [trial.inputs for trial in done.trials] == [
+        ("i [2, 1]", "mask [2, 6]", "pk [2, 2, 5, 16]", "pv [2, 2, 5, 16]"),
+        ("i [1, 3]", "mask [1, 7]", "pk [1, 2, 4, 16]", "pv [1, 2, 4, 16]"),
+    ]

@@ -70,7 +70,10 @@ def _apart(made: Expansion, heads: int, groups: int) -> tuple[str, str, str]:
 
 
 def _features(made: Expansion, heads: int, groups: int) -> int:
-    """Return the features of a head."""
+    """Return the features of a head, which the keys before state too."""
+    stated = made.size(3, 3) if made.has(3) else None
+    if stated is not None:
+        return stated
     width = made.size(0, 2)
     if width is None:
         raise NotExpandedError
