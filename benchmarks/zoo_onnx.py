@@ -15,6 +15,7 @@ for PyTorch is off by where a rounding makes more than that. `--to ""` runs the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -205,33 +206,38 @@ def save_feeds(path: Path, feeds: Path) -> Record:
     from triport.parity.imported.convert import feeds_of
     from triport.parity.imported.judge import UnoptimisedRuntime
     from triport.parity.imported.references import written_out
+    from triport.parity.imported.runs import run
     from triport.parity.judge.difference import difference
 
     runtime = UnoptimisedRuntime.of(path)
     arrays: dict[str, Any] = {}
-    near, source_run = LEAST, own_source(path)
-    for index, feed in enumerate(feeds_of(path, read_model(path), runtime)):
+    near, network = LEAST, own_network(path)
+
+    def runs(feed: dict[str, Any]) -> bool:
+        with contextlib.suppress(Exception):
+            return network is None or bool(run(network, "pytorch", list(feed.values())))
+        return False
+
+    for index, feed in enumerate(feeds_of(path, read_model(path), runtime, runs)):
         arrays |= {f"{index}.in.{place:03d}": array for place, array in enumerate(feed.values())}
         exact = written_out(path)(feed)  # its own Sigmoid is off where results are small
         wanted = exact if exact is not None else runtime.run(feed)
         arrays |= {f"{index}.out.{place:03d}": array for place, array in enumerate(wanted)}
-        apart = map(difference, source_run(list(feed.values())), wanted)
-        near = max(near, 2 * max(apart, default=0.0))
+        found = run(network, "pytorch", list(feed.values())) if network is not None else []
+        near = max(near, 2 * max(map(difference, found, wanted), default=0.0))
     np.savez(feeds, near=near, **arrays)
     return {"verdict": "written"}
 
 
-def own_source(path: Path) -> Callable[[list[Any]], list[Any]]:
-    """Return what runs triport's source of a file in PyTorch: nothing comes of it where there is none."""
+def own_network(path: Path) -> Any:
+    """Return triport's torch.nn.Module of a file, None where there is none."""
     import triport
-    from triport.parity.imported.runs import run
     from triport.reference_models.errors import TriportError
 
     try:
-        network = triport.from_onnx(path).torch()
+        return triport.from_onnx(path, check=False).torch()
     except TriportError:
-        return lambda arrays: []
-    return lambda arrays: run(network, "pytorch", arrays)
+        return None
 
 
 def table_of(records: list[Record]) -> str:
