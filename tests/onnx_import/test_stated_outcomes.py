@@ -36,7 +36,7 @@ STORED = {
     "front": np.array([np.iinfo("i8").min]),
     "twice": np.array([-2]),
     "axes": np.array([-1]),
-    "parts": np.array([2, 4]),
+    "uneven": np.array([2, 0, 4]),
 }
 
 
@@ -124,6 +124,16 @@ CASES = {
         (13, "float[n, 6] x", "float y", "y = Slice (x, back, front, axes, twice)"),
         [IMAGE],
         [IMAGE[:, ::-2]],
+    ),
+    "indices in each image of its own, some before the first": (
+        (13, "float[n, 3, 2] x, int64[n, 2, 1] i", "float y", "y = GatherND <batch_dims = 1> (x, i)"),
+        [IMAGE.reshape(2, 3, 2), np.array([[[-1], [0]], [[1], [-3]]])],
+        [np.array([[[4, 5], [0, 1]], [[8, 9], [6, 7]]], "f4")],
+    ),
+    "parts of which one is empty": (
+        (13, "float[n, 6] x", "float a, float b, float c", "a, b, c = Split <axis = 1> (x, uneven)"),
+        [IMAGE],
+        [IMAGE[:, :2], IMAGE[:, :0], IMAGE[:, 2:]],
     ),
     "what a whole number loses in a narrow type": (
         (

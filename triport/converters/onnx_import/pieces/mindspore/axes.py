@@ -91,6 +91,19 @@ def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> T
     return ops.gather(x, mindspore.Tensor(kept, mindspore.int64), axis)
 
 
+def gather_by_batch(x: Tensor, indices: Tensor, batch: int) -> Tensor:
+    """Return what tuples of indices find, each in its own part of the first axes."""
+    depth = indices.shape[-1]
+    sizes = mindspore.Tensor(x.shape[batch : batch + depth], dtype=indices.dtype)
+    places = []
+    for axis in range(batch):
+        shape = [-1 if i == axis else 1 for i in range(indices.ndim)]
+        own = ops.arange(x.shape[axis], dtype=indices.dtype).reshape(shape)
+        places.append(ops.broadcast_to(own, (*indices.shape[:-1], 1)))
+    within = ops.where(indices < 0, indices + sizes, indices)
+    return ops.gather_nd(x, ops.cat([*places, within], -1))
+
+
 def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
     """Return elements moved along axes, those at the end to the beginning."""
     for shift, axis in zip(shifts, axes):
