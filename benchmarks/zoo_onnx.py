@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -249,12 +250,20 @@ def table_of(records: list[Record]) -> str:
     for exporter in dict.fromkeys(r["file"].partition("/")[0] for r in exports):
         of_it = [r for r in exports if r["file"].partition("/")[0] == exporter]
         lines += ["", f"{exporter}, networks that were exported by it:", "", *_counts(of_it, tools)]
+    if exports:
+        lines += ["", _networks(exports)]
     reasons = [
         f"- {r['file']}, {r['tool']}: {r['verdict']}: {' '.join(r.get('why', '').split())}"
         for r in records
         if r["tool"] in OURS and r["verdict"] != "right"
     ]
     return "\n".join([*lines, "", *reasons])
+
+
+def _networks(exports: list[Record]) -> str:
+    """Return how many networks were exported, and how many of them by more than one exporter."""
+    by = Counter(name for _, name in {tuple(r["file"].split("/", 1)) for r in exports})
+    return f"These are {len(by)} networks, of which {sum(n > 1 for n in by.values())} by both exporters."
 
 
 def _counts(records: list[Record], tools: list[str]) -> list[str]:
