@@ -5,30 +5,34 @@
 
 FOLDER holds .onnx files at any depth: unpacked packages of the index, or exports of one's own; its first
 folder below names the producer of a file, and the smallest come first. None is downloaded here and none is
-committed. Each file and tool runs in a process of its own, triport's forked of one that has loaded the
-frameworks; a row of JSON a file and tool, so that a run that was stopped goes on. Peers run in PYTHON, an
-environment that has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are compared with ONNX
-Runtime's without optimisation, on the inputs that triport's are, and right up to LEAST.
+committed. Each file and tool runs in a process of its own, forked of one that has loaded the frameworks; a
+row of JSON a file and tool, so that a run that was stopped goes on. Peers run in PYTHON, an environment that
+has torch, onnx, onnx2torch, onnx2pytorch and onnx2fx: their outputs are compared with ONNX Runtime's without
+optimisation, on the inputs that triport's are, and right up to LEAST, or up to twice what triport's source
+for PyTorch is off by where a rounding makes more than that. `--to ""` runs the peers alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.forked import Record, forked
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GLOG_v", "3")
 
@@ -39,8 +43,6 @@ BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 LIMIT_S = 600
 # of the largest value: what users call right
 LEAST = 1e-4
-
-Record = dict[str, Any]
 
 
 def main() -> None:
@@ -64,7 +66,7 @@ def main() -> None:
         else:
             print(text)
     else:
-        tools = [*arguments.to.split(","), *(PEERS if arguments.peers else ())]
+        tools = [*filter(None, arguments.to.split(",")), *(PEERS if arguments.peers else ())]
         run_all(arguments.folders, arguments.rows, tools, arguments)
 
 
@@ -96,37 +98,54 @@ def run_all(folders: list[Path], rows: Path, tools: list[str], asked: argparse.N
     end = time.monotonic() + 60 * asked.minutes
     load_all(tools)
     done = {(r["file"], r["tool"]) for r in records_in(rows)}
+    peers = Peers(asked.peers, asked.limit_s) if asked.peers else None
     for name, path in files_of(folders):
         with tempfile.TemporaryDirectory() as kept:
             feeds = Path(kept) / "feeds.npz"
             for tool in tools:
                 if (name, tool) in done or time.monotonic() > end:
                     continue
-                record = {"file": name, "tool": tool, **_run(path, tool, feeds, asked)}
+                record = {"file": name, "tool": tool, **_run(path, tool, feeds, asked, peers)}
                 with rows.open("a") as file:
                     file.write(json.dumps(record) + "\n")
                 print(f"{name} {tool}: {record['verdict']} {record.get('why', '')}"[:200], flush=True)
+    if peers is not None:
+        peers.close()
 
 
-def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace) -> Record:
+def _run(path: Path, tool: str, feeds: Path, asked: argparse.Namespace, peers: Peers | None) -> Record:
     """Return what a process of its own says of a file and a tool."""
-    if tool in OURS:
-        return _forked(ours, path, tool, asked.limit_s)
+    if peers is None or tool in OURS:
+        return forked(ours, (path, tool), asked.limit_s)
     if not feeds.exists():
-        written = _forked(save_feeds, path, feeds, asked.limit_s)
+        written = forked(save_feeds, (path, feeds), asked.limit_s)
         if not feeds.exists():
             return {**written, "verdict": "not run"}
-    beside = Path(__file__).with_name("zoo_onnx_peers.py")
-    command = [str(asked.peers), str(beside), str(path), tool, str(feeds), str(LEAST)]
-    began = time.monotonic()
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=asked.limit_s, check=False)
-    except subprocess.TimeoutExpired:
-        return {"verdict": "failed", "why": f"not done after {asked.limit_s:.0f} s"}
-    try:
-        return {**json.loads(done.stdout.splitlines()[-1]), "process_s": round(time.monotonic() - began, 2)}
-    except (ValueError, IndexError):
-        return {"verdict": "failed", "why": _last(done.stderr)}
+    return peers.judge(path, tool, feeds)
+
+
+class Peers:
+    """The process that has the other tools loaded, and is asked over its standard input."""
+
+    def __init__(self, python: str, limit_s: float) -> None:
+        """Start it; `limit_s` seconds are what one file and tool may take."""
+        beside = Path(__file__).with_name("zoo_onnx_peers.py")
+        pipe = subprocess.PIPE
+        command = [python, str(beside), str(limit_s)]
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+
+    def judge(self, path: Path, tool: str, feeds: Path) -> Record:
+        """Return its verdict."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps([str(path), tool, str(feeds)]) + "\n")
+        record: Record = json.loads(self.process.stdout.readline())
+        return record
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def load_all(tools: list[str]) -> None:
@@ -141,38 +160,6 @@ def load_all(tools: list[str]) -> None:
     for tool in {*tools} & {*OURS}:
         import_framework(tool)
     onnxruntime.set_default_logger_severity(4)
-
-
-def _forked(work: Callable[[Path, Any], Record], path: Path, given: Any, limit_s: float) -> Record:
-    """Return what a process says that is forked of this one."""
-    fork = multiprocessing.get_context("fork")
-    receiver, sender = fork.Pipe(duplex=False)
-
-    def told() -> None:
-        try:
-            sender.send(work(path, given))
-        except Exception as error:  # a fault of ours is a verdict too
-            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            sender.send({"verdict": "failed", "why": why})
-
-    process = fork.Process(target=told)
-    began = time.monotonic()
-    process.start()
-    sender.close()
-    try:
-        if not receiver.poll(limit_s):
-            return {"verdict": "failed", "why": f"not done after {limit_s:.0f} s"}
-        return {**receiver.recv(), "process_s": round(time.monotonic() - began, 2)}
-    except EOFError:
-        process.join()
-        return {"verdict": "failed", "why": f"the process ended with {process.exitcode}"}
-    finally:
-        process.kill()
-        process.join()
-
-
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["nothing was said"])[-1][:300]
 
 
 def ours(path: Path, tool: str) -> Record:
@@ -213,23 +200,45 @@ def ours(path: Path, tool: str) -> Record:
 
 
 def save_feeds(path: Path, feeds: Path) -> Record:
-    """Write the inputs that a file is compared on, and ONNX Runtime's outputs."""
+    """Write the inputs that a file is compared on, ONNX Runtime's outputs, and how near is right."""
     import numpy as np
 
     from triport.converters.onnx_import.reading import read_model
     from triport.parity.imported.convert import feeds_of
     from triport.parity.imported.judge import UnoptimisedRuntime
     from triport.parity.imported.references import written_out
+    from triport.parity.imported.runs import run
+    from triport.parity.judge.difference import difference
 
     runtime = UnoptimisedRuntime.of(path)
-    arrays = {}
-    for index, feed in enumerate(feeds_of(path, read_model(path), runtime)):
-        arrays |= {f"{index}.in.{place}": array for place, array in enumerate(feed.values())}
+    arrays: dict[str, Any] = {}
+    near, network = LEAST, own_network(path)
+
+    def runs(feed: dict[str, Any]) -> bool:
+        with contextlib.suppress(Exception):
+            return network is None or bool(run(network, "pytorch", list(feed.values())))
+        return False
+
+    for index, feed in enumerate(feeds_of(path, read_model(path), runtime, runs)):
+        arrays |= {f"{index}.in.{place:03d}": array for place, array in enumerate(feed.values())}
         exact = written_out(path)(feed)  # its own Sigmoid is off where results are small
         wanted = exact if exact is not None else runtime.run(feed)
-        arrays |= {f"{index}.out.{place}": array for place, array in enumerate(wanted)}
-    np.savez(feeds, **arrays)
+        arrays |= {f"{index}.out.{place:03d}": array for place, array in enumerate(wanted)}
+        found = run(network, "pytorch", list(feed.values())) if network is not None else []
+        near = max(near, 2 * max(map(difference, found, wanted), default=0.0))
+    np.savez(feeds, near=near, **arrays)
     return {"verdict": "written"}
+
+
+def own_network(path: Path) -> Any:
+    """Return triport's torch.nn.Module of a file, None where there is none."""
+    import triport
+    from triport.reference_models.errors import TriportError
+
+    try:
+        return triport.from_onnx(path, check=False).torch()
+    except TriportError:
+        return None
 
 
 def table_of(records: list[Record]) -> str:
@@ -241,12 +250,20 @@ def table_of(records: list[Record]) -> str:
     for exporter in dict.fromkeys(r["file"].partition("/")[0] for r in exports):
         of_it = [r for r in exports if r["file"].partition("/")[0] == exporter]
         lines += ["", f"{exporter}, networks that were exported by it:", "", *_counts(of_it, tools)]
+    if exports:
+        lines += ["", _networks(exports)]
     reasons = [
         f"- {r['file']}, {r['tool']}: {r['verdict']}: {' '.join(r.get('why', '').split())}"
         for r in records
         if r["tool"] in OURS and r["verdict"] != "right"
     ]
     return "\n".join([*lines, "", *reasons])
+
+
+def _networks(exports: list[Record]) -> str:
+    """Return how many networks were exported, and how many of them by more than one exporter."""
+    by = Counter(name for _, name in {tuple(r["file"].split("/", 1)) for r in exports})
+    return f"These are {len(by)} networks, of which {sum(n > 1 for n in by.values())} by both exporters."
 
 
 def _counts(records: list[Record], tools: list[str]) -> list[str]:

@@ -3,9 +3,9 @@
     python benchmarks/zoo_onnx_export.py FOLDER [--count N] [--names NAME...]
 
 Runs in an environment that has torch, timm, onnx and onnxscript. The networks are those of
-`zoo_torch_networks.txt` in its order, their weights drawn from a seed (batch statistics too), the batch left
-free: FOLDER/timm_torchscript/NAME.onnx and FOLDER/timm_dynamo/NAME.onnx. What is there stays; each file is
-made in a process of its own, forked of one that has loaded the libraries.
+`zoo_torch_networks.txt` and `zoo_onnx_networks.txt` in their order, their weights drawn from a seed (batch
+statistics too), the batch left free: FOLDER/timm_torchscript/NAME.onnx and FOLDER/timm_dynamo/NAME.onnx. What
+is there stays; each file is made in a process of its own, forked of one that has loaded the libraries.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 EXPORTERS = {"timm_torchscript": False, "timm_dynamo": True}
-LIST = Path(__file__).with_name("zoo_torch_networks.txt")
+LISTS = [Path(__file__).with_name(f"{name}_networks.txt") for name in ("zoo_torch", "zoo_onnx")]
 LIMIT_S = 300
 
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Export what is missing."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, help="so many of the first; all without it")
     parser.add_argument("--names", nargs="*", default=[])
     arguments = parser.parse_args()
     import onnxscript  # noqa: F401
@@ -47,8 +47,9 @@ def main() -> None:
 
 
 def networks() -> list[tuple[str, int]]:
-    """Return the names of the list, with the sizes of their images."""
-    rows = [line.split() for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
+    """Return the names of the lists, with the sizes of their images."""
+    lines = [line for each in LISTS for line in each.read_text().splitlines()]
+    rows = [line.split() for line in lines if line and not line.startswith("#")]
     return [(name, int(size)) for _, name, size in rows]
 
 

@@ -58,3 +58,32 @@ def test_blocks_that_are_alike_are_one_class(blocks, lines, tmp_path):
     x = np.random.default_rng(1).standard_normal((3, 2)).astype("f4")
     wanted = onnx.reference.ReferenceEvaluator(proto).run(None, {"x": x})[0]
     np.testing.assert_allclose(outputs_of(source, [x], tmp_path)[0], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["pytorch", "mindspore"])
+def test_lists_whose_blocks_take_something_beside_run_one_after_the_other(target, tmp_path):
+    """Each list is a loop that hands on the same variable: the order of the loops is that of the graph."""
+    nodes, weights, x, random = [], {}, "x", np.random.default_rng(0)
+    for place, name in enumerate(f"{part}.{i}" for part in "bac" for i in range(2)):
+        weights[f"{name}.fc.weight"] = random.standard_normal((3, 3)).astype("f4")
+        weights[f"{name}.fc.bias"] = random.standard_normal(3).astype("f4")
+        names = [x, f"{name}.fc.weight", f"{name}.fc.bias"]
+        make = onnx.helper.make_node
+        nodes += [
+            make("Gemm", names, [f"h{place}"], name=f"/{name}/fc/Gemm", transB=1),
+            make("Relu", [f"h{place}"], [f"r{place}"], name=f"/{name}/Relu"),
+            make("Add", [f"r{place}", "z"], [f"x{place}"], name=f"/{name}/Add"),
+        ]
+        x = f"x{place}"
+    nodes.append(onnx.helper.make_node("Tanh", [x], ["y"]))
+    kind = onnx.TensorProto.FLOAT
+    values = {n: onnx.helper.make_tensor_value_info(n, kind, ["N", 3]) for n in ("x", "z", "y")}
+    stored = [onnx.numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "graph", [values["x"], values["z"]], [values["y"]], stored)
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    source = written(proto, target)
+    loops = [line.split()[-1] for line in source.text.splitlines() if line.lstrip().startswith("for block")]
+    assert loops == ["self.b:", "self.a:", "self.c:"], source.text
+    given = [random.standard_normal((2, 3)).astype("f4") for _ in range(2)]
+    wanted = onnx.reference.ReferenceEvaluator(proto).run(None, dict(zip("xz", given, strict=True)))[0]
+    np.testing.assert_allclose(outputs_of(source, given, tmp_path)[0], wanted, rtol=1e-5, atol=1e-6)

@@ -45,6 +45,9 @@ STORED = {
     "last6": np.array([5, 5], "i4"),
     "six": np.array(6, "i4"),
     "unequal": np.array([3, 1], "i4"),
+    "tokens": drawn(11, 32),
+    "second": np.array([1]),
+    "i1": np.int32(1),
     "cos": drawn(16, 8),
     "sin": drawn(16, 8),
     "k": np.array(-1),
@@ -55,6 +58,12 @@ STORED = {
     "packed": whole(0, 256, 6, 2, 16),
     "steps": abs(drawn(12)),
     "zeros": whole(0, 256, 6),
+    "zeros_between": drawn(12),
+    "of_rows": np.arange(64, dtype="i4") ** 2 // 3 % 2,
+    "quarters": whole(0, 256, 6, 2, 8),
+    "bytes": whole(0, 256, 6, 2, 32),
+    "nibbles": whole(0, 256, (20 * 6) // 2),
+    "largest": abs(drawn(8)),
     "rows": whole(0, 256, 9, 24),
     "row_steps": abs(drawn(9, 3)),
     "row_zeros": whole(0, 256, 9, 2),
@@ -219,7 +228,38 @@ CASES = {
         "f = DequantizeLinear <axis = 0> (filters, filter_steps, filter_zeros) y = Conv (x, f)",
     ),
 }
+NBITS = "com.microsoft.MatMulNBits <K = 64, N = 6, block_size = 32, bits"
+BNB4 = "com.microsoft.MatMulBnb4 <K = 20, N = 6, block_size = 16, quant_type"
+CASES |= {
+    name: ("float[2, 64] x", "float y", f"y = {line}")
+    for name, line in {
+        "blocks of four bits": f"{NBITS} = 4> (x, packed, steps, zeros)",
+        "blocks by row": f"{NBITS} = 4> (x, packed, steps, , of_rows)",
+        "blocks by row around numbers between": f"{NBITS} = 4> (x, packed, steps, zeros_between, of_rows)",
+        "blocks around numbers between": f"{NBITS} = 4> (x, packed, steps, zeros_between)",
+        "blocks of eight bits": f"{NBITS} = 8> (x, bytes, steps)",
+        "blocks of two bits": f"{NBITS} = 2> (x, quarters, steps)",
+    }.items()
+}
+CASES |= {
+    f"one of sixteen numbers, {kind}": (
+        "float[3, 20] x",
+        "float y",
+        f"y = {BNB4} = {kind}> (x, nibbles, largest)",
+    )
+    for kind in (0, 1)
+}
 REFUSED = {
+    "zero points that ONNX Runtime passes over": (
+        "float[2, 64] x",
+        "float y",
+        f"y = {NBITS} = 4> (x, packed, steps, zeros, of_rows)",
+    ),
+    "columns that are not turned": (
+        "float[3, 6] x",
+        "float y",
+        f"y = {BNB4} = 1, transB = 0> (x, nibbles, largest)",
+    ),
     "ends and starts": (
         "float[2, 5, 8] x",
         "float y",
@@ -229,11 +269,6 @@ REFUSED = {
         QKV,
         "float y, float keys, float values",
         f"y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2> (q, k, v, , , unequal, four)",
-    ),
-    "lengths that are computed": (
-        f"{QKV}, int32[2] n",
-        "float y, float keys, float values",
-        f"y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2> (q, k, v, , , n, four)",
     ),
 }
 
@@ -278,6 +313,41 @@ def test_it_computes_what_onnx_runtime_does(case, target, tmp_path):
         np.testing.assert_allclose(found.astype("f8"), its.astype("f8"), rtol=0, atol=4e-6 * largest)
 
 
+# attributes; batch, queries, keys before, their buffer; how many keys count in each sequence, and in all
+LENGTHS = {
+    "a token each, after as many as differ": ("do_rotary = 1", (2, 1, 5), (4, 6), 6),
+    "a token each, in a buffer": ("do_rotary = 1, local_window_size = 3", (2, 1, 8), (4, 6), 6),
+    "several tokens after others": ("do_rotary = 1, rotary_interleaved = 1", (1, 3, 4), (7,), 7),
+    "all at once, without a buffer": ("softcap = 2.0", (2, 4, None), (4, 2), 4),
+    "all at once, into a buffer": ("do_rotary = 1", (2, 4, 6), (4, 3), 4),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", LENGTHS)
+def test_lengths_that_are_computed(case, target, tmp_path):
+    """What stands behind the end of a sequence is not defined: those queries are left out."""
+    attributes, (batch, queries, before), ends, total = LENGTHS[case]
+    past = "" if before is None else ", float[n, 2, p, 16] pk, float[n, 2, p, 16] pv"
+    proto = model(
+        f"float[n, s, 64] q, float[n, s, 32] k, float[n, s, 32] v{past}, int32[n] ends, int32 all",
+        "float y, float keys, float values",
+        f"""y, keys, values = {GROUPS} <num_heads = 4, kv_num_heads = 2, {attributes}>
+        (q, k, v, {"pk, pv" if past else ","}, ends, all{", cos, sin" if "rotary" in attributes else ""})""",
+    )
+    feed = {"q": drawn(batch, queries, 64), "k": drawn(batch, queries, 32), "v": drawn(batch, queries, 32)}
+    if past:
+        feed |= {"pk": drawn(batch, 2, before, 16), "pv": drawn(batch, 2, before, 16)}
+    feed |= {"ends": np.array(ends, "i4") - 1, "all": np.array(total, "i4")}
+    wanted = UnoptimisedRuntime.of(proto.SerializeToString()).run(feed)
+    found = outputs_of(written(proto, target), list(feed.values()), tmp_path)
+    for mine, its in zip(found[1:], wanted[1:], strict=True):
+        np.testing.assert_allclose(mine, its, rtol=0, atol=1e-5)
+    for row, end in enumerate(ends):
+        count = min(queries, end) if queries == total else queries
+        np.testing.assert_allclose(found[0][row, :count], wanted[0][row, :count], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_not_known_is_refused(case):
     with pytest.raises(ImportRefusedError, match="has no translation to PyTorch"):
@@ -294,3 +364,24 @@ def test_packed_weights_are_proven_at_full_accuracy(tmp_path):
     assert done.passed
     assert {trial.agreed for trial in done.trials} == {"ONNX Runtime without accuracy_level"}
     assert any("does not give the numbers of ONNX Runtime as it is run" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_lengths_of_a_mask_are_proven_with_keys_before(target, tmp_path):
+    """As language models have them: how many keys count is the sum of a mask, and its length in all."""
+    proto = model(
+        """int64[n, s] i, int64[n, t] mask, float[n, 2, p, 16] pk, float[n, 2, p, 16] pv""",
+        "float y, float keys, float values",
+        f"""x = Gather (tokens, i) c = Cast <to = 6> (mask) sum = ReduceSum <keepdims = 0> (c, second)
+        last = Sub (sum, i1) sizes = Shape <start = 1> (mask) all = Cast <to = 6> (sizes)
+        y, keys, values = {GROUPS} <num_heads = 2, kv_num_heads = 2, do_rotary = 1>
+            (x, x, x, pk, pv, last, all, cos, sin)""",
+    )
+    path = tmp_path / "net.onnx"
+    onnx.save(proto, path)
+    done = convert_to_source(path, tmp_path / "net", target)
+    assert done.passed, done.trials
+    assert [trial.inputs for trial in done.trials] == [
+        ("i [2, 1]", "mask [2, 6]", "pk [2, 2, 5, 16]", "pv [2, 2, 5, 16]"),
+        ("i [1, 3]", "mask [1, 7]", "pk [1, 2, 4, 16]", "pv [1, 2, 4, 16]"),
+    ]

@@ -79,6 +79,7 @@ def test_it_computes_what_onnx_runtime_does(case, tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
+        "y = com.microsoft.MatMulNBits <K = 6, N = 4, bits = 3, block_size = 16> (x, packed, steps)",
         "y = com.microsoft.MatMulNBits <K = 6, N = 4, bits = 2, block_size = 16> (x, packed, steps)",
         "y = com.microsoft.MatMulNBits <K = 6, N = 4, bits = 4, block_size = 16> (x, packed, v)",
     ],

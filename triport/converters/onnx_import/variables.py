@@ -107,13 +107,14 @@ def _nested(statements: list[ast.stmt], single: set[str]) -> list[ast.stmt]:
 
 
 def _in_order(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Return the statements such that what is read was made before; the order is kept where it can be."""
-    made = {
-        node.id: i
-        for i, each in enumerate(statements)
-        for node in walked(each)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    """Return the statements such that what is read was made before; the order is kept where it can be.
+
+    A variable that several loops in turn take over is made by the first of them.
+    """
+    made: dict[str, int] = {}
+    for i, each in enumerate(statements):
+        for name in _made_names([each]):
+            made.setdefault(name, i)
     done: set[int] = set()
     ordered: list[ast.stmt] = []
 

@@ -29,6 +29,7 @@ from .by_nodes import furthest_node
 from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Reference, UnoptimisedRuntime, in_double, notes_on, trial
+from .key_lengths import KeyLengths
 from .nan import notes_on_nan
 from .open_order import NOTE, with_order
 from .page import page_of
@@ -310,8 +311,10 @@ def feeds_of(
     empty: list[dict[str, np.ndarray]] = []
     problem = ""
     shapes: set[tuple[Any, ...]] = set()
-    for sizes in sizes_to_try(model.graph):
-        feed = feed_of(model.graph, sizes, seed=len(found))
+    counted = KeyLengths.of_file(path)
+    tries = [*counted.sizes(), *sizes_to_try(model.graph)]
+    for sizes in tries:
+        feed = counted.fitted(feed_of(model.graph, sizes, seed=len(found)))
         shape = tuple(array.shape for array in feed.values())
         if shape in shapes:
             continue
@@ -333,8 +336,8 @@ def feeds_of(
         raise ImportRefusedError(
             f"{path}: ONNX Runtime does not run it on any inputs that were tried: {problem}"
         )
-    again = feed_of(
-        model.graph, next(s for s in sizes_to_try(model.graph) if _fits(model.graph, s, found[0])), seed=1
+    again = counted.fitted(
+        feed_of(model.graph, next(s for s in tries if _fits(model.graph, s, found[0])), seed=1)
     )
     survives(again)
     try:

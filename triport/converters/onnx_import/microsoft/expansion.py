@@ -71,6 +71,10 @@ class Expansion:
             raise NotExpandedError
         return tuple(tensor.dims)
 
+    def is_stored(self, index: int) -> bool:
+        """Return whether an input is stored in the file."""
+        return self.of(index) in self.tensors
+
     def array(self, index: int) -> np.ndarray:
         """Return an input that is stored in the file.
 

@@ -85,12 +85,8 @@ def mod(call: Call) -> ast.expr:
             return code("x.to(d)", x=wide, d=call.dtype_name(call.dtype(0)))
         return code(template, a=call.tensor(0), b=call.operand(1, (0,)))
     if fmod and call.dtype(0) in _FLOATS:
-        a, b = call.let("x", call.tensor(0)), call.let("x", call.tensor(1))
-        return (
-            code("a - b * ops.trunc(a / b)", a=a, b=b)
-            if call.dtype(0) == "float64"
-            else code("ops.fmod(a, b)", a=a, b=b)
-        )
+        # parity: ops.fmod is a - b * trunc(a / b), which has no right digit where the quotient is large
+        return code("ops.TruncateMod()(a, b)", a=call.tensor(0), b=call.tensor(1))
     if call.dtype(0) == "uint64":
         call.refuse("of uint64: MindSpore computes with int64 at most")
     a, b = call.let("x", _wide(call, 0)), call.let("x", _wide(call, 1))

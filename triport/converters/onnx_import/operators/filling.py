@@ -31,7 +31,11 @@ def range_(call: Call) -> ast.expr:
     """Numbers in equal steps."""
     dtype = call.dtype_name(call.output_dtype())
     start, limit, delta = (call.scalar(i) for i in range(3))
-    limit = _reached(start, limit, delta)
+    if _number(delta) is None:
+        start, limit, delta = (call.let("x", each) for each in (start, limit, delta))
+        limit = code("b if (b - a) * c > 0 else a", a=start, b=limit, c=delta)
+    else:
+        limit = _reached(start, limit, delta)
     if call.target == "pytorch":
         return code("torch.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
     return code("ops.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)

@@ -123,8 +123,10 @@ def gather_nd(call: Call) -> ast.expr:
             call.refuse("empty tuples of indices")
         parts = [code("i[..., n]", i=index, n=n) for n in range(depth)]
         return ast.Subscript(x, ast.Tuple(parts, ast.Load()) if len(parts) > 1 else parts[0], ast.Load())
-    if call.target == "mindspore" or depth == 0 or batch + depth > rank:
-        call.refuse("batch_dims")
+    if depth == 0 or batch + depth > rank:
+        call.refuse("empty tuples of indices, or more of them than there are axes after batch_dims")
+    if call.target == "mindspore":
+        return code("f(x, i, n)", f=call.function("gather_by_batch"), x=x, i=index, n=batch)
     x = call.let("x", x)
     steps: list[ast.expr] = []
     for b in range(batch):

@@ -24,6 +24,7 @@ def matmul(call: Call) -> ast.expr:
     """A product; by a constant matrix it is a linear layer, with the bias of the addition that follows."""
     weight = call.rep(1)
     shape = call.shape(0)
+    _refuse_of_nothing(call, -1)
     if (
         isinstance(weight, Known)
         and isinstance(call.rep(0), Variable)
@@ -48,6 +49,13 @@ def matmul(call: Call) -> ast.expr:
     if call.dtype(0) not in _FLOATS:
         call.refuse("of integers: MindSpore's CPU multiplies floats")
     return code("ops.matmul(a, b)", a=a, b=b)
+
+
+def _refuse_of_nothing(call: Call, axis: int) -> None:
+    """Refuse products that are sums of no numbers: MindSpore's CPU returns what stands in memory for them."""
+    shape = call.shape(0)
+    if call.target == "mindspore" and shape and shape[axis] == 0:
+        call.refuse("of an empty axis")
 
 
 def _linear(call: Call, weight: Known, bias: Known | None) -> ast.expr | None:
@@ -85,6 +93,7 @@ def gemm(call: Call) -> ast.expr:
     trans_a, trans_b = call.attribute("transA", 0), call.attribute("transB", 0)
     weight = call.rep(1)
     bias = call.rep(2) if call.has(2) else None
+    _refuse_of_nothing(call, 0 if trans_a else -1)
     if (
         isinstance(weight, Known)
         and isinstance(call.rep(0), Variable)

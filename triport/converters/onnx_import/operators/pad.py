@@ -65,12 +65,22 @@ def pad(call: Call) -> ast.expr:
             if call.dtype(0) not in ("float32", "float16", "int32", "int64", "float64"):
                 call.refuse(f"of {call.dtype(0)} in MindSpore")
             return code("ops.pad(x, p, value=v)", x=x, p=tuple(flat), v=value)
+        if any(_cuts_what_is_added(call.size(0, a), begin.get(a, 0), end.get(a, 0)) for a in padded):
+            x = code("F.pad(x, p, value=v)", x=x, p=tuple(max(n, 0) for n in flat), v=value)
+            flat = [min(n, 0) for n in flat]
         return code("F.pad(x, p, value=v)", x=x, p=tuple(flat), v=value)
     return _by_index(call, x, mode, padded, begin, end)
 
 
 def _is_padded(size: Any) -> bool:
     return not isinstance(size, int) or size != 0
+
+
+def _cuts_what_is_added(size: int | None, first: Any, last: Any) -> bool:
+    """Return whether an axis may be shorter than what is cut of it, so that padding is cut, too."""
+    if isinstance(first, ast.expr) or isinstance(last, ast.expr):
+        return False
+    return min(first, last) < 0 < max(first, last) and (size is None or size + min(first, last) < 0)
 
 
 def _cut_mindspore(call: Call, x: ast.expr, begin: Any, end: Any, flat: list[Any], value: Any) -> ast.expr:
@@ -84,13 +94,14 @@ def _cut_mindspore(call: Call, x: ast.expr, begin: Any, end: Any, flat: list[Any
                 function = call.function("pad_or_cut")
                 x = code("f(x, a, b, e, v)", f=function, x=x, a=axis, b=first, e=last, v=given)
         return x
+    added = [max(n, 0) for n in flat]
+    if any(added):  # before the cut, which may reach into it
+        x = code("ops.pad(x, p, value=v)", x=x, p=tuple(added), v=value)
     slices: list[ast.expr] = []
     for a in range(rank):
         low, high = min(begin.get(a, 0), 0), min(end.get(a, 0), 0)
         slices.append(code("s[a:b]", a=-low, b=high if high else None, s=x).slice)  # type: ignore[attr-defined]
-    x = ast.Subscript(x, ast.Tuple(slices, ast.Load()), ast.Load())
-    left = [max(n, 0) for n in flat]
-    return code("ops.pad(x, p, value=v)", x=x, p=tuple(left), v=value) if any(left) else x
+    return ast.Subscript(x, ast.Tuple(slices, ast.Load()), ast.Load())
 
 
 def _by_index(

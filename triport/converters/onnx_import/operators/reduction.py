@@ -74,6 +74,8 @@ def reduction(call: Call) -> ast.expr:
         return code(_ALONE[op][0], x=x) if op in _ALONE else x
     if op in ("ReduceMax", "ReduceMin") and any(call.size(0, a) == 0 for a in range(call.rank(0))):
         return _of_nothing(call, x)
+    if op in ("ReduceMax", "ReduceMin") and dtype == "uint64":
+        call.refuse("of uint64: PyTorch compares int64 at most")
     floating = dtype in ("float16", "bfloat16", "float32", "float64")
     if dtype == "bool" or dtype in ("uint16", "uint32", "uint64"):
         x = code("x.to(torch.int64)", x=x)
@@ -134,6 +136,8 @@ def reduction_mindspore(call: Call) -> ast.expr:
             return code(_ALONE[op][1], x=x) if op in _ALONE else x
     if any(call.size(0, a) == 0 for a in range(call.rank(0))):
         call.refuse("of an empty axis")
+    if op in ("ReduceMax", "ReduceMin") and dtype == "uint64":
+        call.refuse("of uint64: MindSpore compares int64 at most")
     floating = dtype in ("float16", "float32", "float64")
     if not floating:
         inner = (

@@ -38,10 +38,8 @@ def softmax_of_two(call: Call) -> ast.expr:
     x = call.let("x", x)
     if call.target == "mindspore" or call.node.op_type == "Hardmax":
         last = [call.size(0, a) for a in range(axis, rank)]
-        if any(n is None for n in last):
-            call.refuse("over free axes")
-        flat = code("x.reshape(*x.shape[:a], -1)", x=x, a=axis)
-        size = int(np.prod([n for n in last if n is not None]))
+        size = None if any(n is None for n in last) else int(np.prod([n for n in last if n is not None]))
+        flat = code("x.reshape(*x.shape[:a], -1)", x=x, a=axis) if axis else code("x.reshape(-1)", x=x)
         return code("s.reshape(x.shape)", s=_soft(call, flat, axis, axis + 1, size), x=x)
     flat = code("x.flatten(a)", x=x, a=axis)
     return code("s.reshape(x.shape)", s=_soft(call, flat, -1, axis + 1, None), x=x)

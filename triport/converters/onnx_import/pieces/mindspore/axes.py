@@ -82,14 +82,26 @@ def pad_with_own(x: Tensor, axis: int, before: int, after: int, mode: str) -> Te
 
 def pad_or_cut(x: Tensor, axis: int, before: int, after: int, value: float) -> Tensor:
     """Return an axis with so many numbers more at its ends, or fewer where that is negative."""
-    size = x.shape[axis]
-    kept = list(range(max(-before, 0), size + min(after, 0)))
-    x = ops.gather(x, mindspore.Tensor(kept, mindspore.int64), axis)
     parts = []
     for count in (before, after):
         shape = [*x.shape[:axis], max(count, 0), *x.shape[axis + 1 :]]
         parts.append([ops.full(tuple(shape), value, dtype=x.dtype)] if count > 0 else [])
-    return ops.cat([*parts[0], x, *parts[1]], axis)
+    x = ops.cat([*parts[0], x, *parts[1]], axis)
+    kept = list(range(max(-before, 0), x.shape[axis] + min(after, 0)))
+    return ops.gather(x, mindspore.Tensor(kept, mindspore.int64), axis)
+
+
+def gather_by_batch(x: Tensor, indices: Tensor, batch: int) -> Tensor:
+    """Return what tuples of indices find, each in its own part of the first axes."""
+    depth = indices.shape[-1]
+    sizes = mindspore.Tensor(x.shape[batch : batch + depth], dtype=indices.dtype)
+    places = []
+    for axis in range(batch):
+        shape = [-1 if i == axis else 1 for i in range(indices.ndim)]
+        own = ops.arange(x.shape[axis], dtype=indices.dtype).reshape(shape)
+        places.append(ops.broadcast_to(own, (*indices.shape[:-1], 1)))
+    within = ops.where(indices < 0, indices + sizes, indices)
+    return ops.gather_nd(x, ops.cat([*places, within], -1))
 
 
 def roll(x: Tensor, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Tensor:
