@@ -165,8 +165,8 @@ class OnnxRunner(ObservedGraph):
         apart, count = rounded_as_said(_loaded(model))
         of = len(_loaded(model, with_weights=False).graph.node)
         self.notes += (
-            f"{count} of its {of} nodes are float16; each rounds to float16 here, which ONNX Runtime's CPU "
-            f"provider would leave out",
+            f"{count} of its {of} nodes {'is' if count == 1 else 'are'} float16; each rounds to float16 here, "
+            f"which ONNX Runtime's CPU provider would leave out",
         )
         return apart.SerializeToString()
 
