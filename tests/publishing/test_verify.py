@@ -262,6 +262,13 @@ def test_external_data_is_refused(folder):
     assert "model.onnx: takes data from another file" in problems_of(folder, "structure")
 
 
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(folder):
+    (folder / "triport.json").unlink()
+    os.mkfifo(folder / "triport.json")
+    with pytest.raises(ManifestError, match="is no regular file"):
+        verify(folder)
+
+
 def test_a_folder_without_a_manifest_is_bad_input(folder):
     (folder / "triport.json").unlink()
     with pytest.raises(ManifestError, match="no folder that `publish` made"):
