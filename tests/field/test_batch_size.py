@@ -250,6 +250,7 @@ def test_rows_that_end_growing_have_a_name_of_their_own(build: Build, tmp_path: 
     [
         ("(x * 2, ops.ones((2, 7), ms.float32) * 3)", "(2, 7)"),
         ("(x * 2, x.sum(0).reshape((2, 2)))", "(2, 2)"),
+        ("(ops.matmul(x[:, :2], x[:, :2].T), ops.matmul(x[:, :2].T, x[:, :2]))", "(2, 2)"),
         ("(x.sum(0).reshape((2, 2)) * 0 + ops.ones((2, 2)), x[:, 0])", "(2, 2)"),
     ],
 )

@@ -50,9 +50,8 @@ def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> 
             contradicted.add(id_)
         found[id_] = place
     axes = {id_: place for id_, place in found.items() if id_ not in contradicted}
-    if contradicted:  # one value may stand for several ids: which of them stays is not said then
-        steady.clear()
-    return replace(graph, batch_axes=axes, steady=frozenset(steady - found.keys()))
+    stay = frozenset(steady - found.keys())
+    return replace(graph, batch_axes=axes, steady=stay, unsettled=frozenset(contradicted))
 
 
 def _pair_types(

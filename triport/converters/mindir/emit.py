@@ -100,7 +100,7 @@ class _Begun:
         constants = {value.name for value in outputs if self.builder.get_array(value) is not None}
         steady, grown = (
             {cell.value.name for id_ in ids if isinstance(cell := self.entries.get(id_), Cell)}
-            for ids in ({*graph.steady, *graph.parameters}, graph.batch_axes)
+            for ids in ({*graph.steady, *graph.parameters}, {*graph.batch_axes, *graph.unsettled})
         )
         return (steady | constants if graph.steady else steady) - grown
 
