@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import os
 
 import numpy
 import pytest
@@ -204,6 +205,8 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
         ("config.yaml", BOMB, "aliases"),
         ("config.yaml", "- 1\n", "no table"),
         ("config.json", "{", "no JSON"),
+        ("config.json", "[1]", "config.json was not read: no table"),
+        ("config.json", None, "config.json was not read: it is no regular file"),
         ("config.py", "model = dict(\n  depth=", "no Python"),
         ("config.yaml", "a: b\n" * 60_000, "KiB"),
         ("other.pth", "", "other weights lie beside it"),
@@ -214,7 +217,7 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for 
 )
 def test_a_file_that_is_not_read(tmp_path, run_cli, name, text, why):
     path = write_random(tmp_path / "mine.pth", DIGITS, dialect_of(DIGITS, "timm"))
-    (tmp_path / name).write_text(text)
+    os.mkfifo(tmp_path / name) if text is None else (tmp_path / name).write_text(text)
     if name == "other.pth":
         (tmp_path / "args.yaml").write_text("model: resnet50\n")
     done = run_cli("convert", path, "--to", "mindspore", "-o", tmp_path / "out.ckpt")

@@ -241,6 +241,26 @@ def test_rows_that_end_growing_have_a_name_of_their_own(build: Build, tmp_path: 
 
 
 @pytest.mark.field(
+    case="a further output that is not of the batch, with as many rows as the traced batch has images",
+    source="found by an adversary: the anchors of two levels, traced with two images, fixed the batch",
+    outcome="The batch is free: a second trace shows that these rows are always as many.",
+)
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("(x * 2, ops.ones((2, 7), ms.float32) * 3)", "(2, 7)"),
+        ("(x * 2, x.sum(0).reshape((2, 2)))", "(2, 2)"),
+        ("(ops.matmul(x[:, :2], x[:, :2].T), ops.matmul(x[:, :2].T, x[:, :2]))", "(2, 2)"),
+        ("(x.sum(0).reshape((2, 2)) * 0 + ops.ones((2, 2)), x[:, 0])", "(2, 2)"),
+    ],
+)
+def test_rows_that_are_as_many_by_chance(build: Build, tmp_path: Path, expression: str, rows: str) -> None:
+    done = convert(build(expression), (2, 4), tmp_path / "x.onnx")
+    assert done.batch == "free"
+    assert rows in done.outputs[0] + done.outputs[1]
+
+
+@pytest.mark.field(
     case="images that see each other, without a hard-coded size",
     source="pytorch/pytorch#25273 (the last of the batch)",
     outcome="The batch is free, and each size gives what MindSpore gives there.",

@@ -149,3 +149,33 @@ def test_words_that_are_none(run_cli: Any, tmp_path: Path, key: str, word: str) 
     assert done.exit_code == 2
     assert f"{key} '{word}' is none of" in done.output
     assert not (tmp_path / "x.pth").exists()
+
+
+@pytest.mark.field(
+    case="metadata with numbers with which no image can be prepared, or no number of classes",
+    source="found by an adversary: a deviation of 0 or NaN, a crop of 10^9, 'ten' classes were taken",
+    outcome="Exit 2, and the number is named.",
+)
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("std", [0.5, 0.0, 0.5], "0.0 is no standard deviation"),
+        ("std", [0.5, -0.5, 0.5], "-0.5 is no standard deviation"),
+        ("mean", [float("nan")] * 3, "nan is no mean"),
+        ("crop_px", 10**9, "1000000000 is no number of pixels"),
+        ("resize_px", float("inf"), "cannot be read"),
+        ("resize_px", 31.5, "31.5 is no number of pixels"),
+        ("triport.num_classes", "ten", "num_classes says 'ten', its head has 10 classes"),
+        ("triport.num_classes", "-1", "num_classes says '-1', its head has 10 classes"),
+    ],
+)
+def test_numbers_that_are_none(run_cli: Any, tmp_path: Path, key: str, value: Any, message: str) -> None:
+    said = {"resize_px": 32, "crop_px": 32, "interpolation": "bilinear", "library": "pil"}
+    said |= {"channels": "rgb", "mean": [0.5] * 3, "std": [0.5] * 3}
+    metadata = {"triport.model": "res2net_digits", "triport.preprocessing": json.dumps({**said, key: value})}
+    if "." in key:
+        metadata = {"triport.model": "res2net_digits", key: value}
+    onnx_file(tmp_path / "x.onnx", metadata)
+    done = run_cli("convert", tmp_path / "x.onnx", "--to", "pytorch", "-o", tmp_path / "x.pth")
+    assert done.exit_code == 2
+    assert message in done.output

@@ -12,6 +12,7 @@ from tests.parity.onnx_files import copied, saved
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
 from triport.converters.onnx_export.from_torch import FROM_TORCH
+from triport.parity.layers.judge import FIRST, StepDivergence, StepResult
 from triport.parity.subjects.random_weights import random_parameters
 from triport.reference_models.spec import get_model
 
@@ -523,3 +524,48 @@ def test_a_graph_that_is_written_otherwise(fault, first, model, tmp_path, run_cl
     assert "neither weights nor graph" not in result.stdout
     assert "no weights differ, and the graphs are judged by their results" in result.stdout
     assert "written otherwise in 1 place" in result.stdout and "mul of fc" in result.stdout
+    assert result.stdout.rstrip().endswith("; not everything was judged")
+
+
+@pytest.mark.field(
+    case="parity of a file and a copy with a further output, whose metadata states another model in one case",
+    source="asked of every sentence, which input makes it false: 'neither weights nor graph differ'",
+    outcome="The output is named as not judged; a file that contradicts itself is refused as by convert.",
+)
+def test_what_else_a_file_has(first, model, tmp_path, run_cli):
+    more = copied(model)
+    more.graph.node.append(helper.make_node("Softmax", ["logits"], ["prob"], name="prob", axis=1))
+    more.graph.output.append(helper.make_tensor_value_info("prob", 1, ["N", 10]))
+    path = saved(tmp_path / "b.onnx", more)
+    result = run_cli("parity", first, path, *ONLY)
+    assert result.exit_code == 0, result.output
+    assert "neither weights nor graph" not in result.stdout
+    assert "b.onnx: of its 2 outputs (logits, prob) one was judged" in result.stdout.replace("\n", "")
+    assert ": not compared with 1 image of 33 px, which not both of them take" in result.stdout
+    helper.set_model_props(more, {"arch": "resnet50"})
+    result = run_cli("parity", first, saved(path, more), *ONLY)
+    assert result.exit_code == 2
+    assert "metadata arch says 'resnet50'" in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.field(
+    case="float16 behind the last layer, and a fault before the first",
+    source="asked of every sentence, which input makes it false: 'the fault is in ... Identity'",
+    outcome="Nodes of the file alone are named, and modules that there are.",
+)
+def test_only_what_the_file_has_is_named(first, model, tmp_path, run_cli):
+    ends = [
+        helper.make_node("Cast", ["before"], ["c16"], to=10),
+        helper.make_node("Cast", ["c16"], ["logits"], to=1),
+    ]
+    result = run_cli("parity", first, saved(tmp_path / "b.onnx", at_the_end(copied(model), *ends)), *ONLY)
+    assert result.exit_code == 1
+    assert (
+        "modules were compared and are right, so the fault is in what follows the last, fc: Cast, Cast\n"
+        in result.stdout
+    )
+    assert "1 of its 265 nodes is float16" in result.stdout
+    assert "1 of 2 files differs from what its own weights make: res2net_digits (" in result.stdout
+    parting = StepDivergence(StepResult("conv1", "Conv2d", 1.0, 0.1, 1.0, 0.1, 0.1), False, FIRST)
+    assert str(parting) == "before conv1 (Conv2d), the first module: its input is wrong"

@@ -68,6 +68,19 @@ def test_training_states_that_differ_are_not_equal_bit_for_bit(tmp_path: Path, r
 
 
 @pytest.mark.field(
+    case="inspect A B of a file and its copy in float64",
+    source="asked of every sentence, which input makes it false: 'but bits do: 0 and -0, or other bits'",
+    outcome="Different, by the types alone: no value differs, and nothing is said of -0 and NaN.",
+)
+def test_equal_values_of_another_type_have_no_other_zeros(tmp_path: Path, run_cli: Any) -> None:
+    doubles = {name: tensor.double() for name, tensor in state_dict().items()}
+    done = run_cli("inspect", saved(tmp_path / "a.pth", state_dict()), saved(tmp_path / "b.pth", doubles))
+    assert done.exit_code == 1
+    assert "fc.bias  float32 against float64: no value differs\n" in done.stdout
+    assert "bits do" not in done.stdout
+
+
+@pytest.mark.field(
     case="diagnose of a file and its copy in float16",
     source="found by trying: 'all 187 tensors are equal', and a line below 'weights differ, above'",
     outcome="Two lines of one table do not contradict each other.",

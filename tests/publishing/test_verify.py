@@ -17,6 +17,7 @@ from triport.converters.formats import ArrayTensor, open_checkpoint, write_check
 from triport.publishing import manifest
 from triport.publishing.folder import FolderError
 from triport.publishing.manifest import ManifestError
+from triport.publishing.tables import verification_pieces
 from triport.publishing.verify import verify
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,18 @@ def test_an_untouched_folder_passes_in_every_runtime(made):
         + [f"sample: model{end}" for end in (".ckpt", ".safetensors", ".onnx", "_optimized.onnx")],
         "passed",
     )
+
+
+@pytest.mark.parametrize(("runtimes", "run"), [((), 0), (("onnx",), 2), (("pytorch", "mindspore"), 2)])
+def test_a_file_that_is_not_run_is_said(made, runtimes, run):
+    done = verify(made.folder, runtimes=runtimes)
+    samples = [check for check in done.checks if check.name.startswith("sample")]
+    assert (len(samples), [check.status for check in samples].count("passed")) == (4, run)
+    assert all("not asked for" in check.detail for check in samples if check.status == "not run")
+    assert done.to_dict()["computed"] == bool(run)
+    _, verdict, *further = verification_pieces(done)
+    assert "; not run: sample: model" in verdict
+    assert ("No file was run" in further[0]) == (not run)
 
 
 @pytest.mark.parametrize("seed", range(CHANGES))
@@ -247,6 +260,13 @@ def test_external_data_is_refused(folder):
     (folder / "config.json.data").unlink()
     rewrite(folder)
     assert "model.onnx: takes data from another file" in problems_of(folder, "structure")
+
+
+def test_a_manifest_that_is_a_pipe_is_not_waited_for(folder):
+    (folder / "triport.json").unlink()
+    os.mkfifo(folder / "triport.json")
+    with pytest.raises(ManifestError, match="is no regular file"):
+        verify(folder)
 
 
 def test_a_folder_without_a_manifest_is_bad_input(folder):

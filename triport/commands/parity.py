@@ -282,6 +282,12 @@ def _verdicts(result: ParityResult) -> list[str]:
     localised = result.localised
     return [
         *(escape(localise_report.lines_of(one, named=len(localised) > 1)) for one in localised),
-        escape(verdict_of(result.reports, files_differ=not all(one.passed for one in localised))),
+        escape(
+            verdict_of(
+                result.reports,
+                files_differ=not all(one.passed for one in localised),
+                in_part=any(one.not_judged for one in localised),
+            )
+        ),
         *([training_report.verdict_of(result.trained)] if result.trained else []),
     ]

@@ -65,6 +65,8 @@ class Difference:
     @property
     def values_in_words(self) -> str:
         """How many values differ, and that none does where only the bits of equal ones do."""
+        if self.values == 0 and self.kind == "dtype":
+            return "no value differs"
         if self.values == 0:
             return "no value differs, but bits do: 0 and -0, or other bits of a NaN"
         return counted(self.values or 0, "value differs", "values differ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -22,6 +23,7 @@ FOLDED_KEY = "triport.folded"
 VERSION_KEY = "triport.version"
 # a sorted list in JSON: the names of the tensors that are buffers of a network in code, not trained
 BUFFERS_KEY = "triport.buffers"
+MAX_SIDE = 1 << 14  # pixels of an image's side, which no network comes near
 
 
 class ProvenanceError(TriportError):
@@ -94,24 +96,33 @@ def stated_preprocessing(metadata: Mapping[str, str], path: object) -> Preproces
             if values.get(key, words[0]) not in words:
                 raise ValueError(f"{key} {values[key]!r} is none of {', '.join(words)}")
         return Preprocess(
-            resize_px=int(values["resize_px"]),
-            crop_px=int(values["crop_px"]),
+            resize_px=_side(values["resize_px"]),
+            crop_px=_side(values["crop_px"]),
             interpolation=values["interpolation"],
             mean=three(values["mean"]),
-            std=three(values["std"]),
+            std=three(values["std"], divide=True),
             library=values["library"],
             channels=values.get("channels", "rgb"),
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ProvenanceError(f"{path}: its metadata {PREPROCESSING_KEY} cannot be read: {error}") from error
 
 
-def three(values: Any) -> tuple[float, float, float]:
-    """Return the values of three channels.
+def _side(value: Any) -> int:
+    if int(value) != float(value) or not 0 < value < MAX_SIDE:
+        raise ValueError(f"{value} is no number of pixels")
+    return int(value)
+
+
+def three(values: Any, *, divide: bool = False) -> tuple[float, float, float]:
+    """Return the values of three channels; `divide` says that images are divided by them.
 
     Raises:
-        ValueError: there are not three.
+        ValueError: there are not three, or images cannot be prepared with them.
         TypeError: they are no numbers.
     """
     red, green, blue = (float(value) for value in values)
+    for value in (red, green, blue):
+        if not math.isfinite(value) or (divide and value <= 0):
+            raise ValueError(f"{value} is no {'standard deviation' if divide else 'mean'}")
     return red, green, blue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def beside(first: Path, second: Path, reports: tuple[ModelReport, ModelReport]) 
         never = Comparison(np.inf, np.inf, np.inf, max(a.allowed.values()), 0.0, False)
         return Pair(str(first), str(second), device, never, 0.0, {}, notes=(why,))
     compared = compare_outputs(a.outputs, b.outputs, a.allowed, a.unsure)
+    further = _further(a, b)
     return Pair(
         str(first),
         str(second),
@@ -40,8 +42,8 @@ def beside(first: Path, second: Path, reports: tuple[ModelReport, ModelReport]) 
         compared[deciding(compared)],
         0.0,
         {},
-        further=tuple(_further(a, b)),
-        notes=_other_models(reports),
+        further=tuple(further),
+        notes=(*_other_models(reports), *_not_compared(a, further)),
         outputs=compared,
     )
 
@@ -71,6 +73,13 @@ def why_not_comparable(reports: tuple[ModelReport, ModelReport]) -> str:
 def _other_models(reports: tuple[ModelReport, ModelReport]) -> tuple[str, ...]:
     first, second = (report.model for report in reports)
     return () if first == second else (f"the first is of {first}, the second of {second}",)
+
+
+def _not_compared(a: Function, further: Sequence[FurtherResult]) -> tuple[str, ...]:
+    """Return in words the further inputs on which the files were not compared."""
+    compared = {one.input for one in further}
+    missing = [given for one in a.expected if (given := str(one.given)) not in compared]
+    return (f"not compared with {' and '.join(missing)}, which not both of them take",) if missing else ()
 
 
 def _further(a: Function, b: Function) -> list[FurtherResult]:

@@ -91,6 +91,11 @@ def other_version(values: Values) -> str:
     )
 
 
+def not_asked_for(file: str, runtime: str) -> CheckResult:
+    """Return that a file was not run because its runtime was not asked for."""
+    return CheckResult(f"sample: {file}", "not run", f"{runtime} was not asked for")
+
+
 def ran(file: str, run: Callable[[], CheckResult]) -> CheckResult:
     """Return what running a file found; what it makes a runtime raise is a finding too.
 

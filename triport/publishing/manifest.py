@@ -61,8 +61,13 @@ def read(folder: Path) -> bytes:
     Raises:
         ManifestError: there is none.
     """
+    path = folder / MANIFEST
     try:
-        with (folder / MANIFEST).open("rb") as file:
+        if path.exists() and not (
+            path.is_file() or path.is_dir()
+        ):  # a pipe is waited for, a device never ends
+            raise ManifestError(f"{folder}: {MANIFEST} is no regular file: triport writes no such")
+        with path.open("rb") as file:
             content = file.read(_LARGEST_BYTES + 1)
     except OSError as error:
         raise ManifestError(

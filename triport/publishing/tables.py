@@ -56,6 +56,8 @@ def verification_pieces(done: Verification) -> Iterator[Table | str]:
         yield escape(f"{done.folder}: NOT as published: {', '.join(failed)}")
         return
     yield escape(f"{done.folder}: as published" + (f"; not run: {', '.join(not_run)}" if not_run else ""))
+    if not done.computed:
+        yield "  No file was run: that the files compute what the manifest says was not looked at"
     if not done.digest_given:
         yield (
             "  The folder's own manifest says so, and anyone can write one. Only the digest that the\n"

@@ -61,6 +61,7 @@ class Verification:
     """A folder and what was found out about it.
 
     `digest` is the manifest's; `digest_given` says that it is the one that the publisher gave elsewhere.
+    Where no file was run (`computed` is False), changed weights with a manifest made for them are not seen.
     """
 
     folder: Path
@@ -75,6 +76,11 @@ class Verification:
         """Whether no check failed."""
         return all(check.status != "failed" for check in self.checks)
 
+    @property
+    def computed(self) -> bool:
+        """Whether any file was run on the sample."""
+        return any(check.name.startswith("sample") and check.status != "not run" for check in self.checks)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `verify --json` prints."""
         return {
@@ -84,6 +90,7 @@ class Verification:
             "digest": self.digest,
             "digest_given": self.digest_given,
             "passed": self.passed,
+            "computed": self.computed,
             "checks": [check.to_dict() for check in self.checks],
         }
 
@@ -104,7 +111,7 @@ def verify(
     Args:
         folder: the published folder.
         digest: what the manifest's must be, as the publisher gave it; None takes the manifest's word.
-        runtimes: where to run the sample.
+        runtimes: where to run the sample; the files of others are said not to be run.
         device: `cpu`, `cuda[:i]` or `npu[:i]`.
         progress: is told each step.
 

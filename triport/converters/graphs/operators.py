@@ -89,7 +89,7 @@ def _as_step(value: Known | None) -> FlowStep | None:
     if isinstance(value, Parameter):
         return FlowStep(f"parameter {value.name}")
     if isinstance(value, Unread):
-        return FlowStep("something", {"name": value.name})
+        return FlowStep(f"something called {value.name}")
     if isinstance(value, Pieces):
         return FlowStep("sequence", {}, value.steps)
     return None

@@ -22,7 +22,7 @@ class BatchAxis(NamedTuple):
 
 
 def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> Graph | None:
-    """Return the graph with the batch axes that a trace with another batch size shows.
+    """Return the graph with what a trace with another batch size shows: batch axes, and shapes that stay.
 
     Loops over the images are one node each there (see `image_loops`). None if the two traces are not the same
     graph, node by node.
@@ -35,12 +35,13 @@ def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> 
     if loops:
         graph = unrolled[0].with_loops(loops)
     found: dict[str, BatchAxis] = {}
-    contradicted = set()
+    contradicted, steady = set(), set()
     for id_, mine, theirs in pairs:
         if len(mine.shape) != len(theirs.shape):
             return None
         grown = [axis for axis, (a, b) in enumerate(zip(mine.shape, theirs.shape, strict=True)) if a != b]
         if not grown:
+            steady.add(id_)
             continue
         axis = grown[0]
         a, b = mine.shape[axis], theirs.shape[axis]
@@ -48,7 +49,9 @@ def learn_batch_axes(graph: Graph, other: Graph, size: int, other_size: int) -> 
         if len(grown) > 1 or a % size or b != place.inner * other_size or found.get(id_, place) != place:
             contradicted.add(id_)
         found[id_] = place
-    return replace(graph, batch_axes={id_: place for id_, place in found.items() if id_ not in contradicted})
+    axes = {id_: place for id_, place in found.items() if id_ not in contradicted}
+    stay = frozenset(steady - found.keys())
+    return replace(graph, batch_axes=axes, steady=stay, unsettled=frozenset(contradicted))
 
 
 def _pair_types(

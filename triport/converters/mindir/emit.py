@@ -62,7 +62,8 @@ def onnx_from_graph(
         producer_name="triport",
     )
     builder.graph.name = graph.name.rpartition("construct")[0].strip("_") or "main"
-    run_passes(model, outputs, names, begun.batch_size, builder)
+    steady = begun.find_steady(graph, outputs)
+    run_passes(model, outputs, names, begun.batch_size, builder, steady)
     if not keep_parameters:
         _declare_parameters(builder.graph, begun.reserved)
     return ir.to_proto(model)
@@ -90,6 +91,18 @@ class _Begun:
         """Convert the nodes."""
         axes = graph.batch_axes if self.batch_size is not None else {}
         return convert_nodes(graph.nodes, self.entries, self.builder, axes)
+
+    def find_steady(self, graph: Graph, outputs: Sequence[TypedValue]) -> set[str]:
+        """Return the names of the values whose shape is known to be the same at each batch size.
+
+        An output that is a constant is no cell, and one of them if a second trace was compared.
+        """
+        constants = {value.name for value in outputs if self.builder.get_array(value) is not None}
+        steady, grown = (
+            {cell.value.name for id_ in ids if isinstance(cell := self.entries.get(id_), Cell)}
+            for ids in ({*graph.steady, *graph.parameters}, {*graph.batch_axes, *graph.unsettled})
+        )
+        return (steady | constants if graph.steady else steady) - grown
 
 
 def _begin(

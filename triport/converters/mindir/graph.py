@@ -101,7 +101,8 @@ class Graph:
 
     `output_names` are what the Cell calls its tensors, which MindIR does not say; empty if nobody knows.
     `batch_axes` are the values' axes that grow with the batch, and by how many elements for one image, where
-    that is known (see `batch_facts`).
+    that is known, `steady` the values whose shape no batch size changes, and `unsettled` those of which it
+    changes otherwise (see `batch_facts`).
     """
 
     name: str
@@ -112,6 +113,8 @@ class Graph:
     outputs: tuple[str, ...]
     output_names: tuple[str, ...] = ()
     batch_axes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    steady: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
 
 
 def item_size(elem_type: int) -> int:

@@ -24,8 +24,13 @@ def read(checkpoint: Checkpoint) -> Iterator[Statement]:
     metadata = checkpoint.metadata
     if MODEL_KEY in metadata:
         yield Statement(f"metadata {MODEL_KEY}", "our model", metadata[MODEL_KEY])
-    if metadata.get(NUM_CLASSES_KEY, "").isdecimal():
-        yield Statement(f"metadata {NUM_CLASSES_KEY}", "classes", int(metadata[NUM_CLASSES_KEY]))
+    if NUM_CLASSES_KEY in metadata:
+        count = metadata[NUM_CLASSES_KEY]
+        yield Statement(
+            f"metadata {NUM_CLASSES_KEY}",
+            "classes",
+            int(count) if re.fullmatch("[0-9]{1,9}", count) else count,
+        )
     others = {key: value for key, value in metadata.items() if not key.startswith("triport.")}
     yield from said_in(others, others, "metadata ")
     for key, value in others.items():

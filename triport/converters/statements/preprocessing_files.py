@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from triport.converters.provenance import ProvenanceError, three
+from triport.converters.provenance import MAX_SIDE, ProvenanceError, three
 from triport.converters.statements.config_file import NAME, config_beside
 from triport.reference_models.spec import Preprocess
 
@@ -87,7 +87,7 @@ def _of_timm(config: dict[str, Any], size_px: int) -> Preprocess:
         crop_px=size,
         interpolation=interpolation,
         mean=three(config["mean"]),
-        std=three(config["std"]),
+        std=three(config["std"], divide=True),
         library="pil",
     )
 
@@ -109,7 +109,7 @@ def _of_transformers(config: dict[str, Any], size_px: int) -> Preprocess:
         raise ValueError(f"resample {config.get('resample')!r}")
     resize, crop = _sizes(config, size_px)
     _check_sizes(crop, crop / resize)
-    mean, std = three(config["image_mean"]), three(config["image_std"])
+    mean, std = three(config["image_mean"]), three(config["image_std"], divide=True)
     return Preprocess(resize, crop, interpolation, mean, std, "pil")
 
 
@@ -138,5 +138,5 @@ def _sizes(config: dict[str, Any], size_px: int) -> tuple[int, int]:
 
 
 def _check_sizes(size: int, share: float) -> None:
-    if not 0.1 <= share <= 1 or not 0 < size < 1 << 14:
+    if not 0.1 <= share <= 1 or not 0 < size < MAX_SIDE:
         raise ValueError(f"crop_pct {share}, input_size {size}")

@@ -77,7 +77,7 @@ def files_read_with(path: Path) -> list[Path]:
     except OSError:
         return []
     names = (NAME, TRANSFORMERS_NAME)
-    return [*beside, *(file for name in names if (file := path.with_name(name)).is_file())]
+    return [file for file in (*beside, *map(path.with_name, names)) if file.is_file()]
 
 
 def _named(plain: dict[str, Any], name: str) -> set[str]:
@@ -101,16 +101,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_of_a_run(file: Path) -> bool:
-    if not file.is_file():
-        return False
     if file.suffix != ".py":
         return file.stem.lower() in _STEMS
+    if not file.is_file():
+        return False
     with file.open("rb") as stream:  # whatever it is called
         return _A_MODEL.search(stream.read(MAX_CHARACTERS)) is not None
 
 
 @lru_cache(maxsize=16)
 def _read(file: Path, _: int) -> dict[str, Any]:
+    if not file.is_file():
+        raise NotATableError("it is no regular file")
     if file.stat().st_size > MAX_CHARACTERS:
         raise NotATableError(f"it has more than {MAX_CHARACTERS // 1024} KiB")
     try:

@@ -64,9 +64,10 @@ def json_table(text: str) -> dict[str, Any]:
         NotATableError: it is none, or no table.
     """
     try:
-        return _table(json.loads(text))
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NotATableError(f"no JSON: {error}") from error
+    return _table(found)
 
 
 def yaml_table(text: str) -> dict[str, Any]:
@@ -81,9 +82,10 @@ def yaml_table(text: str) -> dict[str, Any]:
         aliases = sum(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader))
         if aliases > _MAX_ALIASES:
             raise NotATableError(f"{aliases} aliases")
-        return _table(yaml.load(text, Loader=_plain_loader()))
+        found = yaml.load(text, Loader=_plain_loader())
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise NotATableError(f"no YAML: {' '.join(str(error).split())}") from error
+    return _table(found)
 
 
 def python_table(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,7 +65,7 @@ def _value(key: str, value: str) -> Any:
                 return int(value)
         else:
             three = tuple(float(number) for number in value.split("/"))
-            if len(three) == 3 and (key == "mean" or all(three)):
+            if len(three) == 3 and all(map(math.isfinite, three)) and (key == "mean" or all(three)):
                 return three
     except ValueError:
         pass

@@ -15,6 +15,7 @@ from triport.parity.judge.tolerance import FLOAT32, Calibration
 from .reference import StepReference
 
 WORST_CHANNELS = 5
+FIRST = "input"  # what is before the first step
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class StepDivergence:
             )
         if self.inside:
             return f"in {at} ({self.step.kind}): its input is right, its output is not"
+        if self.after == FIRST:
+            return f"before {at} ({self.step.kind}), the first module: its input is wrong"
         return f"before {at} ({self.step.kind}): its input is wrong, and every module before it is right"
 
 
@@ -196,7 +199,7 @@ class CallJudge:
         )
         if first is None:
             return None
-        return StepDivergence(first.at, first.inside, "input" if first.after is None else first.after.name)
+        return StepDivergence(first.at, first.inside, FIRST if first.after is None else first.after.name)
 
 
 def error_of(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from .inputs import file_pair
 from .outputs import RunSettings, first_part
 from .units import units_of
 from .weights import compare_named, sentence
-from .written import written_otherwise
+from .written import further_outputs, written_otherwise
 
 if TYPE_CHECKING:
     import onnx
@@ -127,11 +127,18 @@ def by_name(
         for index, path in enumerate((first, second)):
             graph += [f"{path}: {line}" for line in wrong_graph(reports[index], with_layers, index)]
     model = None if found.model is None else names[0]
-    otherwise = ""
+    notes = [*map(further_outputs, (first, second))] if model is not None else []
     if model is not None and not graph and reports[0].precision == "float32":
-        otherwise = ". ".join(filter(None, map(written_otherwise, (first, second), names)))
+        notes += map(written_otherwise, (first, second), names)
     return Localisation(
-        str(first), str(second), model, "by name", found.compared, found.differences, tuple(graph), otherwise
+        str(first),
+        str(second),
+        model,
+        "by name",
+        found.compared,
+        found.differences,
+        tuple(graph),
+        _joined(notes),
     )
 
 
@@ -187,7 +194,9 @@ def by_structure(
     why_not = _why_not_judged(file)
     if why_not:
         graph = () if pair.passed else (f"{foreign}: another function ({off_by(pair)})",)
-        return Localisation(*found_at, 0, (), graph, f"{foreign}: {why_not}")
+        return Localisation(
+            *found_at, 0, (), graph, _joined([f"{foreign}: {why_not}", further_outputs(foreign)])
+        )
     halves = has_float16(file)
     advice = _advice(file, pair, report.precision)
     quantised: Step | None = None
@@ -213,9 +222,13 @@ def by_structure(
         found.compared,
         found.differences,
         tuple(faults),
-        not_judged,
+        _joined([not_judged, *map(further_outputs, (known.path, foreign))]),
         f"{foreign}: {advice}" if advice else "",
     )
+
+
+def _joined(notes: Iterable[str]) -> str:
+    return ". ".join(filter(None, notes))
 
 
 def _why_not_judged(file: onnx.ModelProto) -> str:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from triport.converters.formats import FormatError, open_checkpoint
+from triport.converters.formats import FormatError, open_checkpoint, short
 from triport.converters.graphs.verdict import graph_verdict
 from triport.converters.identification.identify import candidates
 from triport.reference_models.errors import counted, listed
 
 _SHOWN = 3
+
+
+def further_outputs(path: Path) -> str:
+    """Return in words how many outputs an ONNX file has, if more than the one that is judged."""
+    if path.suffix != ".onnx":
+        return ""
+    import onnx
+
+    names = [output.name for output in onnx.load(path, load_external_data=False).graph.output]
+    if len(names) < 2:
+        return ""
+    return f"{path}: of its {len(names)} outputs ({short(', '.join(names), 200)}) one was judged"
 
 
 def written_otherwise(path: Path, model: str) -> str:

@@ -69,6 +69,11 @@ def rounded_as_said(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int]:
     return ir.to_proto(apart), count
 
 
+def keeps_apart(node: ir.Node) -> bool:
+    """Whether a node is not the file's, but stands between two of its casts (see `rounded_as_said`)."""
+    return node.op_type == "Identity" and str(node.inputs[0] and node.inputs[0].name).endswith(_EXACT)
+
+
 def _pass_on(node: ir.Node, value: ir.Value) -> None:
     """Let all that reads a value read a copy of it, which takes over its name."""
     import onnx_ir as ir

@@ -13,6 +13,7 @@ from triport.parity.layers import onnx_taps
 from triport.reference_models.network import Arrays, Network
 
 from . import described, nodes_after
+from .float16 import keeps_apart
 from .signature import Signature
 
 
@@ -72,5 +73,10 @@ class ObservedGraph:
         taps = self._taps(beside)
         outputs = self.outputs.values()
         return described(
-            [node for output in outputs for node in nodes_after(model, taps[step].output, output)]
+            [
+                node
+                for output in outputs
+                for node in nodes_after(model, taps[step].output, output)
+                if not keeps_apart(node)
+            ]
         )

@@ -50,7 +50,8 @@ def page_of(
         command: what was typed, if the page is to say so, with the date and the hashes of the files.
     """
     differ = not all(one.passed for one in localised)
-    verdict = verdict_of(reports, files_differ=differ)
+    in_part = any(one.not_judged for one in localised)
+    verdict = verdict_of(reports, files_differ=differ, in_part=in_part)
     return render(
         "parity.html",
         facts=facts_of(reports, command) if command else (),

@@ -197,7 +197,8 @@ def layers_line(layers: LayerReport) -> str:
     how = "each fed the reference's input, " if layers.isolated else ""
     if layers.parting is None:
         if layers.behind:
-            return f"{how}{_counted(layers)} are right, so the fault is in {layers.behind}"
+            compared = "were compared and are" if layers.not_compared else "are"
+            return f"{how}{_counted(layers)} {compared} right, so the fault is in {layers.behind}"
         if not layers.steps:
             decide = "" if layers.differs else ", so the outputs alone decide"
             why = f" ({layers.why_not})" if layers.why_not else ""
@@ -267,11 +268,12 @@ def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | 
     return table
 
 
-def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) -> str:
+def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False, in_part: bool = False) -> str:
     """Return one line: what is equal, and what is not.
 
     Where files were compared with one another, it says by how much they are apart; `files_differ` says that
-    their weights or graphs are not the same, whether that is seen in what they compute or not.
+    their weights or graphs are not the same, whether that is seen in what they compute or not. `in_part`
+    says that something of them was not judged.
     """
     failed = [report for report in reports if not report.passed]
     of_files = [pair for report in reports for pair in report.pairs if pair.of_files]
@@ -296,7 +298,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
             if pair.but_for
         )
         shown = f"{counted(pairs, 'comparison')} within tolerance{but_for}"
-        return f"Equal: {models}, {shown}{f'; {apart}' if apart else ''}"
+        said = [f"{models}, {shown}", apart, "not everything was judged" if in_part else ""]
+        return f"Equal: {'; '.join(filter(None, said))}"
     # a model that was checked on several inputs is as many checks
     kind = "files" if apart else "models"
     what = kind if subjects == len(reports) else "checks"
@@ -307,7 +310,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False) ->
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
     unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
-    parts = [f"{unequal} of {len(reports)} {what}: {'; '.join(worst)}"] if worst else []
+    whose = f" {'differs' if unequal == 1 else 'differ'} from what its own weights make" if apart else ""
+    parts = [f"{unequal} of {len(reports)} {what}{whose}: {'; '.join(worst)}"] if worst else []
     off = [_apart(pair) for pair in of_files if not pair.passed]
     within = [_apart(pair) for pair in of_files if pair.passed]
     return f"NOT equal: {'; '.join([*off, *parts, *(f'within tolerance: {one}' for one in within)])}"

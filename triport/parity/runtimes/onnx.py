@@ -163,10 +163,11 @@ class OnnxRunner(ObservedGraph):
     def _rounded(self, model: Path | str | bytes) -> bytes:
         """Return the model with its float16 as the file says it, and say so in `notes`."""
         apart, count = rounded_as_said(_loaded(model))
+        are = "is" if count == 1 else "are"
         of = len(_loaded(model, with_weights=False).graph.node)
         self.notes += (
-            f"{count} of its {of} nodes are float16; each rounds to float16 here, which ONNX Runtime's CPU "
-            f"provider would leave out",
+            f"{count} of its {of} nodes {are} float16; each rounds to float16 here, which "
+            "ONNX Runtime's CPU provider would leave out",
         )
         return apart.SerializeToString()
 

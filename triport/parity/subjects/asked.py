@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.formats import open_checkpoint
-from triport.converters.identification.identify import IdentifyError, identify
+from triport.converters.identification.identify import IdentifyError, identify, is_foreign_graph
 from triport.converters.mindir.asked import is_mindir
 from triport.converters.networks.arguments import NetArgumentError, Registered, is_factory, parse_net, text_of
 from triport.converters.published import model_file
@@ -151,7 +151,8 @@ def _is_foreign(path: Path, model: str | None) -> bool:
     try:
         identify(checkpoint, model)
     except IdentifyError:
-        if checkpoint.runtime != "onnx":
+        # one with a model's names that contradicts itself is no foreign file
+        if not is_foreign_graph(checkpoint):
             raise
         return True
     return False

@@ -14,7 +14,7 @@ from triport.parity.candidates import GIVEN_FILE
 from triport.parity.judge.comparison import compare_outputs
 from triport.parity.runtimes import runtime_called
 from triport.parity.runtimes.onnx import OnnxRunner
-from triport.publishing.form import CheckResult, ran
+from triport.publishing.form import CheckResult, not_asked_for, ran
 from triport.reference_models.network import Arrays, Input, Network
 
 from .files import SAMPLE_FILE
@@ -87,10 +87,11 @@ def samples_run(
 ) -> Iterator[CheckResult]:
     """Yield what the graph computes of the sample; what needs the publisher's code is not run, and said."""
     for net in values["nets"]:
-        if net["runtime"] in runtimes and net["file"] != MODEL_FILE:
+        if net["file"] != MODEL_FILE:
             why = f"needs {net['net']}, the publisher's own network, which verify never runs"
             yield CheckResult(f"sample: {net['file']}", "not run", why)
     if "onnx" not in runtimes:
+        yield not_asked_for(MODEL_FILE, "onnx")
         return
     progress(f"running {MODEL_FILE}")
     yield ran(MODEL_FILE, lambda: _compared(folder, values, device))

@@ -6,7 +6,7 @@ are checked each time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
@@ -25,6 +25,7 @@ def run_passes(
     names: Sequence[str],
     batch_size: int | None,
     batch: FreeBatch,
+    steady: Set[str],
 ) -> None:
     """Finish a graph in place.
 
@@ -34,16 +35,18 @@ def run_passes(
         names: of the outputs.
         batch_size: the traced one, where the batch is free.
         batch: knows in which axis of a value the batch is.
+        steady: the values whose shape is the same at each batch size.
 
     Raises:
         FixedBatchError: the batch size is part of the graph.
     """
-    axes = {name: batch.get_batch_axis(value) for name, value in zip(names, outputs, strict=True)}
+    named = list(zip(names, outputs, strict=True))
+    axes = {name: batch.get_batch_axis(value) for name, value in named}
     passes: list[ir.passes.InPlacePass] = [
         EndInOutputs([value.ir for value in outputs], names),
         RemoveUnusedNodesPass(),
         NameValues(),
-        DeclareShapes(batch_size, axes),
+        DeclareShapes(batch_size, axes, {name for name, value in named if value.name in steady}),
     ]
     for one in passes:
         one(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import onnx
 import onnx_ir as ir
@@ -24,13 +24,16 @@ class DeclareShapes(InPlacePass):
 
     Where the batch is free, the outputs' shapes are inferred from the inputs', and the batch must be among
     them; where inference knows no size, `axes` says in which axis of an output the batch was followed to.
+    `steady` are outputs that are known to have one shape: a first axis as long as the traced batch is none.
 
     Before: each value has the shape that MindSpore traced. After: inputs and outputs alone have one.
     """
 
-    def __init__(self, batch_size: int | None, axes: Mapping[str, int | None]) -> None:
+    def __init__(
+        self, batch_size: int | None, axes: Mapping[str, int | None], steady: Set[str] = frozenset()
+    ) -> None:
         super().__init__()
-        self.batch_size, self.axes = batch_size, axes
+        self.batch_size, self.axes, self.steady = batch_size, axes, steady
 
     def requires(self, model: ir.Model) -> None:
         """Refuse values without a traced shape."""
@@ -76,7 +79,8 @@ class DeclareShapes(InPlacePass):
                 continue
             sizes = self._freed(str(output.name), traced, known, batch_size)
             output.shape = ir.Shape(sizes)
-            if traced[:1] == [batch_size] and not any(isinstance(size, str) for size in sizes):
+            is_free = output.name in self.steady or any(isinstance(size, str) for size in sizes)
+            if traced[:1] == [batch_size] and not is_free:
                 fixed.append(output.name)
         if fixed:
             raise FixedBatchError(
@@ -92,9 +96,9 @@ class DeclareShapes(InPlacePass):
         for axis, (dim, size) in enumerate(zip(inferred, traced, strict=False)):
             is_followed = not dim.dim_value and self.axes.get(name) == axis
             is_batch = (axis == 0 or is_followed) and not dim.dim_value and size == batch_size
-            if dim.dim_param == BATCH or is_batch:
+            if dim.dim_param == BATCH or (is_batch and name not in self.steady):
                 sizes[axis] = BATCH
-            elif axis == 0 and not dim.dim_value:
+            elif axis == 0 and name not in self.steady and not dim.dim_value:
                 sizes[axis] = f"{name}_0"  # a multiple of the batch size
         return sizes
 
