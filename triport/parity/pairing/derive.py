@@ -79,11 +79,21 @@ def derived(a: Side, b: Side, progress: Progress = lambda step: None) -> PairRes
     ties = untied(a, b)
     plain, divided = merged(a, b)
     parts = OneSided(plain, b, feed_of(a, 0))
+    borne_out: tuple[list[object], tuple[Trial, ...]] | None = None
+    proof = _Proof()
     for matching, seen in candidates(plain, b, progress):
         parts.show()
         mapped = _mapped(matching, ties, parts, divided, seen.apart <= SAME_OUTPUTS[matching.is_double])
         # the sides of the matching may be steered: what proves is how the networks are
-        proof = _proof(a, b, matching, seen, mapped, progress) if mapped.names.complete else _Proof()
+        if not mapped.names.complete:
+            proof = _Proof()
+        elif not seen.is_guess:
+            known = borne_out[1] if borne_out is not None and borne_out[0] == mapped.moves else ()
+            proof = _proof(a, b, matching, seen, mapped, progress, known)
+        elif borne_out is None:
+            proof = _proof_of_guess(a, b, matching, mapped, progress)
+            if all(trial.passed for trial in proof.trials):
+                borne_out = mapped.moves, proof.trials
         parting = proof.parting
         if parting is not None and parting.is_proof:
             break
@@ -138,6 +148,11 @@ class _Mapped:
     divided: Divided
     notes: tuple[str, ...]
 
+    @property
+    def moves(self) -> list[object]:
+        """What is moved where, whatever it was derived from."""
+        return [self.constants, *sorted((row.a, row.b, str(row.steps)) for row in self.names.rows)]
+
     def draw(self, a: Side, seed: int, *, is_wide: bool = False, is_calm: bool = False) -> Draw:
         """Return seeded values that fit it."""
         return Draw(a, self.names, self.constants, self.ties, seed, is_wide=is_wide, is_calm=is_calm)
@@ -177,10 +192,43 @@ def _mapped(
     return _Mapped(names, constants, tied.equal, parts, divided, notes)
 
 
-def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, progress: Progress) -> _Proof:
-    """Return what shows that a complete map is right, or where the outputs part with it."""
+def _proof_of_guess(a: Side, b: Side, matching: Matching, mapped: _Mapped, progress: Progress) -> _Proof:
+    """Return where the outputs part with a guess, if that proves it; its trials alone where they are equal.
+
+    Equal outputs are not enough for a guess: gradients tell more of each parameter, and which are twins.
+    Where outputs were equal at the start, with one value for all of one size, they are no further apart now.
+    """
     done = _trials(a, b, mapped, progress)
     trials = tuple(trial for _, trial in done)
+    same = SAME_OUTPUTS[matching.is_double]
+    is_further = matching.apart <= same < trials[-1].needed_tolerance
+    if is_further or all(trial.passed for trial in trials):
+        return _Proof(trials)
+    return _proof_by_parting(a, b, matching, Seen(), mapped, done, progress)
+
+
+def _proof(
+    a: Side,
+    b: Side,
+    matching: Matching,
+    seen: Seen,
+    mapped: _Mapped,
+    progress: Progress,
+    known: tuple[Trial, ...] = (),
+) -> _Proof:
+    """Return what shows that a complete map is right, or where the outputs part with it.
+
+    Args:
+        a: the first side.
+        b: the second.
+        matching: what is matched.
+        seen: its last run.
+        mapped: the map.
+        progress: is told each step.
+        known: trials of the same map that all passed; none: they are to be made.
+    """
+    done = [] if known else _trials(a, b, mapped, progress)
+    trials = known or tuple(trial for _, trial in done)
     if all(trial.passed for trial in trials):
         unproven = _unproven(matching, seen, mapped)
         mapped.parts.hide()
@@ -189,6 +237,20 @@ def _proof(a: Side, b: Side, matching: Matching, seen: Seen, mapped: _Mapped, pr
         mapped.parts.show()
         notes = (*unseen(a, b, mapped.names, trials), *together)
         return _Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
+    return _proof_by_parting(a, b, matching, seen, mapped, done, progress)
+
+
+def _proof_by_parting(
+    a: Side,
+    b: Side,
+    matching: Matching,
+    seen: Seen,
+    mapped: _Mapped,
+    done: list[tuple[Draw, Trial]],
+    progress: Progress,
+) -> _Proof:
+    """Return where the outputs part, and whether all the rest is equal; `done` are the trials."""
+    trials = tuple(trial for _, trial in done)
     progress("finding the first module that parts")
     # both sides have the values of the last trial, which is the one that did not pass
     parting = parted(a, b, mapped.names, done[-1][0].feed())

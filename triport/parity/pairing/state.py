@@ -44,6 +44,8 @@ class Matching:
         self.plan, self.feed, self.progress = plan, feed, progress
         self.is_double = a.is_double and b.is_double
         self.gain = GAIN
+        # how far the outputs were apart at the start
+        self.apart = np.inf
         self._draw = 0
         self.views = (plan.views_a, plan.views_b)
         # as the pieces see them
@@ -175,7 +177,8 @@ class Matching:
         outputs: list[list[np.ndarray]] = [[], []]
         for place, side in self._in_order():
             outputs[place] = side.outputs(self.feed)
-        return apart(*outputs)
+        self.apart = apart(*outputs)
+        return self.apart
 
     def give_common(self) -> None:
         """Give every piece the value of its sizes."""
