@@ -330,10 +330,13 @@ def _trials(a: Side, b: Side, mapped: _Mapped, progress: Progress) -> list[tuple
 def _unproven(matching: Matching, seen: Seen, mapped: _Mapped) -> tuple[str, ...]:
     """Return the names of `a` of which some block reaches no output, as the more exact side says it.
 
-    A ReLU that lets nothing through with some values does with others.
+    A ReLU that lets nothing through with some values does with others. Of sides that are as exact it is a
+    Module's, which does not keep all gradients at once.
     """
     mapped.parts.hide()
-    place = 0 if matching.sides[0].is_double or not matching.sides[1].is_double else 1
+    place = max(
+        (0, 1), key=lambda at: (matching.sides[at].is_double, matching.sides[at].runtime == "pytorch")
+    )
     silent = list(matching.matches.values())
     if seen.of_everything:
         silent = _silent(silent, matching, place, seen)

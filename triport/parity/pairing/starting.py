@@ -39,10 +39,9 @@ def candidates(a: Side, b: Side, progress: Progress) -> Iterator[tuple[Matching,
     with_lacked = [] if of_layers is None else [Matching(a, b, of_layers, first.feed, progress)]
     for matching in (first, *with_lacked):
         for matches in guesses(matching):
-            for match in matches:
-                matching.accept(match)
+            matching.suppose(matches)
             yield matching, Seen(is_guess=True)
-            matching.forget()
+        matching.suppose(())
     yield _told(first, apart, more)
 
 

@@ -308,11 +308,10 @@ class Matching:
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
 
-    def forget(self) -> None:
-        """Take all matches back."""
-        self.matches.clear()
-        self.taken.clear()
-        self.give_common()
+    def suppose(self, matches: Sequence[Match]) -> None:
+        """Take these matches and no others; no values are given."""
+        self.matches = {match.a: match for match in matches}
+        self.taken = {match.b: match for match in matches}
 
     def trains_alike(self, a: Piece, b: Piece) -> bool:
         """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
