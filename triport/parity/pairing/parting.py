@@ -48,6 +48,7 @@ class Substituted:
         unproven: names of the first side's parameters of which nothing shows that their row is right.
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
         is_crossed: whether modules part that would not if they had each other's counterparts.
+        are_known: whether all that part are layers of known kinds: none is random.
     """
 
     partings: tuple[Parting, ...]
@@ -55,6 +56,7 @@ class Substituted:
     unproven: tuple[str, ...] = ()
     but_for: str = ""
     is_crossed: bool = False
+    are_known: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -150,6 +152,7 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         equal,
         tuple(dict.fromkeys(unproven)),
         is_crossed=gaps.is_crossed or are_crossed(found, b),
+        are_known=not of_code and all(one.is_known for one in found),
     )
 
 

@@ -174,11 +174,19 @@ class Matching:
         """Give every piece the value of its sizes, and return how far the outputs are apart then."""
         self.gain = gain
         self.give_common()
-        outputs: list[list[np.ndarray]] = [[], []]
-        for place, side in self._in_order():
-            outputs[place] = side.outputs(self.feed)
-        self.apart = apart(*outputs)
+        self.apart = apart(*self._run())
         return self.apart
+
+    def _run(self) -> list[list[np.ndarray]]:
+        """Run both sides, note the order of calls, and return the outputs of both."""
+        outputs: list[list[np.ndarray]] = [[], []]
+        places: list[dict[str, int]] = [{}, {}]
+        for at, side in self._in_order():
+            outputs[at], called = side.called(self.feed)
+            order = {path: place for place, path in enumerate(called)}
+            places[at] = {n: order[one.owner] for n, one in side.parameters.items() if one.owner in order}
+        self._order = places[0], places[1]
+        return outputs
 
     def give_common(self) -> None:
         """Give every piece the value of its sizes."""
@@ -324,12 +332,6 @@ class Matching:
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""
         if self._order is None:
-            orders = [
-                {path: place for place, path in enumerate(side.called(self.feed))} for side in self.sides
-            ]
-            found = [
-                {name: order[one.owner] for name, one in side.parameters.items() if one.owner in order}
-                for side, order in zip(self.sides, orders, strict=True)
-            ]
-            self._order = found[0], found[1]
+            self._run()
+        assert self._order is not None
         return self._order
