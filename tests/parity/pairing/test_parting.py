@@ -107,7 +107,10 @@ def wrong_maps(case):
 MAPPED = [case for case in PARTING if not case.mindspore and any(wrong_maps(case))]
 
 
-@pytest.mark.parametrize("case", MAPPED, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in MAPPED],
+)
 def test_no_wrong_map_is_proven_by_substitution(case):
     for names, wrong in wrong_maps(case):
         a, b = sides(case)
