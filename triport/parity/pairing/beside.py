@@ -58,6 +58,12 @@ class Found:
             said += "; with these alike they still return other values: what else differs cannot be seen"
         return said or _kept_otherwise(*modules) or _of_other_classes(*modules)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether both are layers of known kinds that compute the same each time."""
+        kinds = self.a.part.kind, self.b.kind
+        return all(kind is not None and kind.name != "dropout" for kind in kinds)
+
     def is_explained(self) -> bool:
         """Whether the second's parameters with the first's settings give what the first returned."""
         return self._with_settings() is True

@@ -25,11 +25,12 @@ class Seen:
     """What a run of both sides told: the sketches of pieces, and how far the outputs are apart.
 
     `of_everything` is whether it tells of every piece, or of those alone that were not matched, `is_turned`
-    whether the axes of any may be in another order.
+    whether the axes of any may be in another order, `is_guess` whether nothing was run.
     """
 
     of_everything: bool = False
     is_turned: bool = False
+    is_guess: bool = False
     a: dict[Piece, np.ndarray] = field(default_factory=dict)
     b: dict[Piece, np.ndarray] = field(default_factory=dict)
     apart: float = np.inf

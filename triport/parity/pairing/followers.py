@@ -52,6 +52,11 @@ class Wrapped:
         with self._hooked():
             return self._side.outputs(feed, anew)
 
+    def called(self, feed: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
+        """Return the outputs, and the modules that own parameters in the order in which they are called."""
+        with self._hooked():
+            return self._side.called(feed)
+
     def gradients(
         self,
         feed: Sequence[np.ndarray],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from triport.reference_models.modules import Part, parameters_of
 from .layouts import close
 from .observed import Call
 from .recording import Recorded
+from .returned import Source
 from .scales import times
 
 # where it is known that channels are the last axis, or the second; of norms over the last axes see below
@@ -61,6 +63,20 @@ class Gap:
         blocks = np.split(factors, len(factors) // given.shape[axis])
         tolerance = self.call.given_tolerance[0]
         return {at for at, part in enumerate(blocks) if close(times(given, part, axis), made, tolerance)}
+
+
+@dataclass(frozen=True, slots=True)
+class Bridged:
+    """A module that is given what its counterpart was.
+
+    `source` is what the first side's code is given, `block` which of its blocks of as many channels, `kept`
+    the values that the second side's code makes it of.
+    """
+
+    gap: Gap
+    source: Source
+    block: int
+    kept: Mapping[Source, np.ndarray]
 
 
 def channel_axis(part: Part, given: np.ndarray) -> int | None:

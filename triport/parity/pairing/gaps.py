@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,7 +24,8 @@ from triport.converters.naming.pair_names import PairNames
 
 from .beside import Missed
 from .changed import Changed
-from .gap import Gap, channel_axis
+from .crossed import codes_are_crossed
+from .gap import Bridged, Gap, channel_axis
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike
 from .observed import Call, called_with
@@ -42,21 +42,6 @@ _MOST_SOURCES = 3
 _MOST_BRANCHES = 6
 
 _Counterpart = tuple[Source, Mapping[int, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Bridged:
-    """A module that is given what its counterpart was.
-
-    `source` is what the first side's code is given, `block` which of its blocks of as many channels, `shape`
-    that of what both modules are given, None where it is not the same.
-    """
-
-    call: Recorded
-    at: Call
-    source: Source
-    block: int
-    shape: tuple[int, ...] | None
 
 
 class Gaps:
@@ -89,6 +74,9 @@ class Gaps:
             if len(row.a) == len(row.b) == 1
             if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
         }
+        # what the second side's code is given, and whether two modules may be behind each other's code
+        self._kept: dict[Source, np.ndarray] = {}
+        self.is_crossed = False
         # what was needed where code made of several values what a module was given, the latest first
         self._several: deque[Needed] = deque(maxlen=_MOST_BRANCHES)
 
@@ -104,16 +92,17 @@ class Gaps:
         second.knows(run)
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
         with first.changed(), second.changed():
-            for place, one in enumerate(missed):
+            for one in missed:
                 if len(one.given) != 1 or one.call.call not in self._of_a or len(one.call.given) != 1:
-                    return place
+                    break
                 gap = Gap(one.call, one.at, second.parts[one.at[0]], one.given[0])
                 if gap.size is None:
-                    return place
+                    break
                 made_of = self._made_of(gap, self._inputs | run.before(gap.at))
                 if made_of is None or not self._pass(gap, *made_of):
-                    return place
-        return len(missed)
+                    break
+            self.is_crossed = codes_are_crossed(self.found, second)
+        return len(self.found)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
         """Return the source of the first side, and the block of it, of which code makes what is given.
@@ -137,8 +126,8 @@ class Gaps:
         sizes = _sizes_in(side, gap.call.path)
         is_taken = any(
             (one.source, one.block) == found
-            and _sizes_in(side, one.call.path) == sizes
-            and (None in (one.shape, gap.shape) or one.shape == gap.shape)
+            and _sizes_in(side, one.gap.call.path) == sizes
+            and (None in (one.gap.shape, gap.shape) or one.gap.shape == gap.shape)
             for one in self.found
         )
         return None if is_taken else found
@@ -151,6 +140,7 @@ class Gaps:
             values = self._of_a[of_a], known[sources[place]]
             block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
             if block is not None:
+                self._kept = {sources[place]: values[1]}
                 self._distances.insert(0, len(sources) - place)
                 return of_a, block
         return None
@@ -165,6 +155,7 @@ class Gaps:
             found = made_of_several(first, second, counterparts, self._several)
             if found is not None:
                 last, needed = found
+                self._kept = {one: second.values[one] for one in needed.second}
                 self._several.appendleft(needed)
                 return last, 0
         return None
@@ -190,6 +181,7 @@ class Gaps:
         second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
         for one in (first, second):
             one.side.forget(one.call)
+        self._kept = {source: known[source]}
         return (of_a, 0) if makes_alike(first, second, layout, channels, self._vectors) else None
 
     def _sources(
@@ -360,7 +352,7 @@ class Gaps:
             self.apart[gap.at] = call
         else:
             return False
-        self.found.append(Bridged(call, gap.at, source, block, gap.shape))
+        self.found.append(Bridged(gap, source, block, self._kept))
         return True
 
     def _returns_alike(self, gap: Gap) -> bool:

@@ -25,6 +25,7 @@ from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
+from .crossed import are_crossed
 from .gaps import Gaps
 from .layouts import layout_between
 from .observed import every_part, observe
@@ -46,20 +47,25 @@ class Substituted:
         equal: whether the outputs are equal then.
         unproven: names of the first side's parameters of which nothing shows that their row is right.
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
+        is_crossed: whether modules part that would not if they had each other's counterparts.
+        are_known: whether all that part are layers of known kinds: none is random.
     """
 
     partings: tuple[Parting, ...]
     equal: bool
     unproven: tuple[str, ...] = ()
     but_for: str = ""
+    is_crossed: bool = False
+    are_known: bool = False
 
     @property
     def is_proof(self) -> bool:
         """Whether modules part and all the rest is equal.
 
-        A layer that is not shown to differ in its settings alone may have been given the wrong weights.
+        A layer that is not shown to differ in its settings alone may have been given the wrong weights, and
+        of two that differ in their settings each may have been given the other's.
         """
-        return bool(self.partings) and self.equal and not self.unproven
+        return bool(self.partings) and self.equal and not self.unproven and not self.is_crossed
 
     @property
     def first(self) -> Parting | None:
@@ -141,7 +147,13 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         for name, parameter in a.parameters.items()
         if f"{parameter.owner}.".startswith(f"{one.a.path}.")
     ]
-    return Substituted(tuple(said), equal, tuple(dict.fromkeys(unproven)))
+    return Substituted(
+        tuple(said),
+        equal,
+        tuple(dict.fromkeys(unproven)),
+        is_crossed=gaps.is_crossed or are_crossed(found, b),
+        are_known=not of_code and all(one.is_known for one in found),
+    )
 
 
 def _ran_beside(

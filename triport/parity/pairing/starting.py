@@ -31,19 +31,17 @@ _OTHER_ORDER = 1e-2
 def candidates(a: Side, b: Side, progress: Progress) -> Iterator[tuple[Matching, Seen]]:
     """Yield matches, each with its last run; the last are all that can be told.
 
-    What comes before that, where graphs differ, is a guess, to be taken only if it is proven.
+    What comes before that is a guess, which may be wrong though it is complete.
     """
     plain, *more = plans_of(a.parameters, b.parameters)
     first, apart = _plainest(a, b, plain, progress)
-    if not _same(first, apart):
-        of_layers = plan_of_layers(first)
-        with_lacked = [] if of_layers is None else [Matching(a, b, of_layers, first.feed, progress)]
-        for matching in (first, *with_lacked):
-            for matches in guesses(matching):
-                for match in matches:
-                    matching.accept(match)
-                yield matching, Seen()
-                matching.forget()
+    of_layers = None if _same(first, apart) else plan_of_layers(first)
+    with_lacked = [] if of_layers is None else [Matching(a, b, of_layers, first.feed, progress)]
+    for matching in (first, *with_lacked):
+        for matches in guesses(matching):
+            matching.suppose(matches)
+            yield matching, Seen(is_guess=True)
+        matching.suppose(())
     yield _told(first, apart, more)
 
 

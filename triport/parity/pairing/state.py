@@ -44,6 +44,8 @@ class Matching:
         self.plan, self.feed, self.progress = plan, feed, progress
         self.is_double = a.is_double and b.is_double
         self.gain = GAIN
+        # how far the outputs were apart at the start
+        self.apart = np.inf
         self._draw = 0
         self.views = (plan.views_a, plan.views_b)
         # as the pieces see them
@@ -172,10 +174,19 @@ class Matching:
         """Give every piece the value of its sizes, and return how far the outputs are apart then."""
         self.gain = gain
         self.give_common()
+        self.apart = apart(*self._run())
+        return self.apart
+
+    def _run(self) -> list[list[np.ndarray]]:
+        """Run both sides, note the order of calls, and return the outputs of both."""
         outputs: list[list[np.ndarray]] = [[], []]
-        for place, side in self._in_order():
-            outputs[place] = side.outputs(self.feed)
-        return apart(*outputs)
+        places: list[dict[str, int]] = [{}, {}]
+        for at, side in self._in_order():
+            outputs[at], called = side.called(self.feed)
+            order = {path: place for place, path in enumerate(called)}
+            places[at] = {n: order[one.owner] for n, one in side.parameters.items() if one.owner in order}
+        self._order = places[0], places[1]
+        return outputs
 
     def give_common(self) -> None:
         """Give every piece the value of its sizes."""
@@ -305,11 +316,10 @@ class Matching:
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
 
-    def forget(self) -> None:
-        """Take all matches back."""
-        self.matches.clear()
-        self.taken.clear()
-        self.give_common()
+    def suppose(self, matches: Sequence[Match]) -> None:
+        """Take these matches and no others; no values are given."""
+        self.matches = {match.a: match for match in matches}
+        self.taken = {match.b: match for match in matches}
 
     def trains_alike(self, a: Piece, b: Piece) -> bool:
         """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
@@ -322,12 +332,6 @@ class Matching:
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""
         if self._order is None:
-            orders = [
-                {path: place for place, path in enumerate(side.called(self.feed))} for side in self.sides
-            ]
-            found = [
-                {name: order[one.owner] for name, one in side.parameters.items() if one.owner in order}
-                for side, order in zip(self.sides, orders, strict=True)
-            ]
-            self._order = found[0], found[1]
+            self._run()
+        assert self._order is not None
         return self._order

@@ -104,8 +104,8 @@ class Side(Protocol):
         """Return the outputs for inputs in order; not `anew`: with what a Module keeps of the run before."""
         ...
 
-    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
-        """Return the modules that own parameters, in the order in which a run first calls them."""
+    def called(self, feed: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
+        """Return the outputs, and the modules that own parameters in the order in which they are called."""
         ...
 
     def gradients(

@@ -62,8 +62,8 @@ class CellSide:
         self._mindspore.set_context(mode=self._mindspore.PYNATIVE_MODE)
         return [real_numbers(tensor.asnumpy()) for tensor in self._run(*self._inputs(feed))]
 
-    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
-        """Return the Cells that own parameters, in the order in which a run first calls them."""
+    def called(self, feed: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
+        """Return the outputs, and the Cells that own parameters in the order in which they are called."""
         owners = {one.owner for one in self.parameters.values()}
         found: list[str] = []
 
@@ -77,11 +77,11 @@ class CellSide:
             if path in owners
         ]
         try:
-            self.outputs(feed)
+            outputs = self.outputs(feed)
         finally:
             for handle in handles:
                 handle.remove()
-        return list(dict.fromkeys(found))
+        return outputs, list(dict.fromkeys(found))
 
     def gradients(
         self,

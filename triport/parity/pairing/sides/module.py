@@ -112,8 +112,8 @@ class ModuleSide:
         with self._torch.no_grad():
             return [_array(tensor) for tensor in self._run(feed)]
 
-    def called(self, feed: Sequence[np.ndarray]) -> list[str]:
-        """Return the modules that own parameters, in the order in which a run first calls them."""
+    def called(self, feed: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[str]]:
+        """Return the outputs, and the modules that own parameters in the order in which they are called."""
         owners = {one.owner for one in self.parameters.values()}
         found: list[str] = []
         handles = [
@@ -122,11 +122,11 @@ class ModuleSide:
             if path in owners
         ]
         try:
-            self.outputs(feed)
+            outputs = self.outputs(feed)
         finally:
             for handle in handles:
                 handle.remove()
-        return list(dict.fromkeys(found))
+        return outputs, list(dict.fromkeys(found))
 
     def gradients(
         self,

@@ -1,0 +1,112 @@
+"""Modules that part and would not, if each had the other's counterpart: weights may have changed places.
+
+Two branches may differ in nothing but a dilation, or one in the activation behind it. A map that gives each
+the other's weights makes both part, with a difference that is true; yet not the graphs differ, but the map
+is wrong.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+
+from triport.reference_models.modules import Part, parameters_of
+
+from .beside import Found
+from .changed import Changed
+from .gap import Bridged
+from .layouts import close, layout_between
+from .observed import called_with
+from .pieces import key_of
+from .settings import settings_of
+from .sides import Side
+
+# modules of which nothing says how they differ are run on each other's inputs; so many times at most
+_MOST_RUNS = 256
+
+
+def are_crossed(found: Sequence[Found], b: Side) -> bool:
+    """Return whether modules of the second side that part are like those of the first in others, in turn.
+
+    Args:
+        found: what parts.
+        b: the second side.
+    """
+    pairs = [(_like(one.a.part, one.a.given, one), _like(one.b, one.given, one)) for one in found]
+
+    def is_like(place: int, other: int) -> bool:
+        first, second = pairs[place]
+        if first != pairs[other][1]:
+            return False
+        # what differs in nothing that is known may keep a function of the user's own
+        return first != second or _returns_the_same(found[other], found[place], b)
+
+    return _go_round(len(found), is_like)
+
+
+def codes_are_crossed(passed: Sequence[Bridged], second: Changed) -> bool:
+    """Return whether the second side's code before modules makes what the first's does before others.
+
+    Both sides' code is given the same: what the first side's made its own of.
+
+    Args:
+        passed: in the order of calls.
+        second: the second side, whose parameters are changed.
+    """
+    shapes = [_shapes(one) for one in passed]
+
+    def is_like(place: int, other: int) -> bool:
+        return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], second)
+
+    return _go_round(len(passed), is_like)
+
+
+def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:
+    """Return whether some of these are like another of them, which is like a third, and so on round.
+
+    Those that are near each other are looked at first.
+    """
+    pairs = sorted(itertools.permutations(range(count), 2), key=lambda both: abs(both[0] - both[1]))
+    like = [both for both in pairs[:_MOST_RUNS] if is_like(*both)]
+    while like:
+        # what nothing leads to, or what leads nowhere, is in no round
+        begins, ends = {one for one, _ in like}, {other for _, other in like}
+        left = [both for both in like if both[0] in ends and both[1] in begins]
+        if left == like:
+            return True
+        like = left
+    return False
+
+
+def _shapes(one: Bridged) -> Hashable:
+    return one.gap.given.shape, one.gap.call.given[0].shape, *(array.shape for array in one.kept.values())
+
+
+def _makes_the_same(one: Bridged, other: Bridged, second: Changed) -> bool:
+    """Return whether the second side's code before one module makes what the first's makes before another."""
+    kept = dict(zip(one.kept, other.kept.values(), strict=True))
+    made = second.given(one.gap.at, kept)
+    wanted, tolerance = other.gap.call.given[0], other.gap.call.given_tolerance[0]
+    return made is not None and layout_between(wanted, made, tolerance) is not None
+
+
+def _returns_the_same(one: Found, other: Found, b: Side) -> bool:
+    """Return whether the second side's module of a parting returns what the first's of another does."""
+    if not len(one.given) == len(other.given) == len(other.layouts) == len(other.a.returned) == 1:
+        return False
+    made, layout = called_with(b, one.b, other.given[0]), other.layouts[0]
+    if made is None:
+        return False
+    wanted = layout.applied(other.a.returned[0], made.shape)
+    return close(wanted, made, other.a.returned_tolerance[0])
+
+
+def _like(part: Part, given: Sequence[np.ndarray], of: Found) -> Hashable:
+    """Return what has the same only for modules that compute alike with the same weights."""
+    settings = settings_of(part.module, part.kind, [one.shape for one in given])
+    kind = type(part.module).__name__ if part.kind is None else part.kind.name
+    sizes = sorted(str(key_of(one.shape)) for one in parameters_of(part.module))
+    returned = [one.size for one in of.a.returned]
+    return kind, tuple(sizes), tuple(returned), repr(sorted(settings.items()))
