@@ -27,6 +27,14 @@ from .sides import Side
 _MOST_RUNS = 256
 
 
+def can_change_places(b: Side) -> bool:
+    """Return whether two modules of a side have parameters of the same sizes, which a map may exchange."""
+    sizes: dict[str, list[str]] = {}
+    for one in b.parameters.values():
+        sizes.setdefault(one.owner, []).append(str(key_of(one.shape)))
+    return len({tuple(sorted(of_one)) for of_one in sizes.values()}) < len(sizes)
+
+
 def are_crossed(found: Sequence[Found], b: Side) -> bool:
     """Return whether modules of the second side that part are like those of the first in others, in turn.
 

@@ -9,6 +9,9 @@ values of its own.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 from .comparing import SAME_OUTPUTS, Seen
 from .rules import (
     beside,
@@ -68,20 +71,28 @@ def rounds(matching: Matching, seen: Seen) -> Seen:
 
 
 def _fresh(matching: Matching, seen: Seen) -> list[Match]:
-    """Return what the first rule says that says anything."""
+    """Return what the first rule says that says anything; what it says of a piece twice is not said."""
+    for said in _said(matching, seen):
+        counts = Counter((place, piece) for match in said for place, piece in enumerate((match.a, match.b)))
+        fresh = [match for match in said if counts[0, match.a] == counts[1, match.b] == 1]
+        if fresh:
+            return fresh
+    return []
+
+
+def _said(matching: Matching, seen: Seen) -> Iterator[list[Match]]:
+    """Give what each rule says, in the order in which they are believed."""
     is_same = seen.apart <= SAME_OUTPUTS[matching.is_double]
-    fresh = nearest(matching, seen, _MARGIN)
-    if not fresh and is_same:
-        fresh = norm_before_bias(matching, seen)
-    if not fresh:
-        fresh = beside(matching, seen, is_same) or with_its_weight(matching, seen)
-    if not fresh and is_same:
-        fresh = one_twin(matching, seen)
-    if not fresh:
-        fresh = only_ones(matching, seen, is_same)
-    if not fresh and not is_same:
-        fresh = nearest(matching, seen, _WEAK_MARGIN) or in_place(matching)
-    if not fresh:
-        # roundings of float32 can make equal gradients differ; the proof decides
-        fresh = beside(matching, seen, is_same=False)
-    return fresh
+    yield nearest(matching, seen, _MARGIN)
+    if is_same:
+        yield norm_before_bias(matching, seen)
+    yield beside(matching, seen, is_same)
+    yield with_its_weight(matching, seen)
+    if is_same:
+        yield one_twin(matching, seen)
+    yield only_ones(matching, seen, is_same)
+    if not is_same:
+        yield nearest(matching, seen, _WEAK_MARGIN)
+        yield in_place(matching)
+    # roundings of float32 can make equal gradients differ; the proof decides
+    yield beside(matching, seen, is_same=False)

@@ -25,7 +25,7 @@ from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
-from .crossed import are_crossed
+from .crossed import are_crossed, can_change_places
 from .gaps import Gaps
 from .layouts import layout_between
 from .observed import every_part, observe
@@ -151,7 +151,7 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         tuple(said),
         equal,
         tuple(dict.fromkeys(unproven)),
-        is_crossed=gaps.is_crossed or are_crossed(found, b),
+        is_crossed=can_change_places(b) and (gaps.is_crossed or are_crossed(found, b)),
         are_known=not of_code and all(one.is_known for one in found),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -174,7 +174,7 @@ def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
     weight is, or a tensor of its own.
     """
     blocks = [_beside_weights(matching, place) for place in (0, 1)]
-    fresh: dict[Piece, Match] = {}
+    fresh: dict[tuple[Piece, Piece], Match] = {}  # a layer with several weights may say it several times
     for match in matching.matches.values():
         found = (
             blocks[0].get(_layer(matching.sides[0].parameters, match.a), []),
@@ -183,10 +183,8 @@ def with_its_weight(matching: Matching, seen: Seen) -> list[Match]:
         if len(match.a.shape) > 1 and len(found[0]) == len(found[1]) == 1:
             a, b = found[0][0], found[1][0]
             if a.shape == b.shape and agree(matching, seen, a, b):
-                fresh.setdefault(a, Match(a, b, (0,), "the weight that it is added to"))
-    # a layer with several weights may say several things of one vector: then it says nothing
-    partners = Counter(match.b for match in fresh.values())
-    return [match for match in fresh.values() if partners[match.b] == 1]
+                fresh[a, b] = Match(a, b, (0,), "the weight that it is added to")
+    return list(fresh.values())
 
 
 def _beside_weights(matching: Matching, place: int) -> dict[_Layer, list[Piece]]:

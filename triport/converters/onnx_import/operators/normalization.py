@@ -136,7 +136,7 @@ def instance_norm(call: Call) -> ast.expr:
     eps, held, rank = f32(call.attribute("epsilon", 1e-5)), _held(call, 1, 2), call.rank(0)
     if _is_nothing(held):
         return code("F.instance_norm(x, eps=e)", x=call.tensor(0), e=OMIT if eps == 1e-5 else eps)
-    if held is not None and rank in (3, 4, 5) and {str(h.array.dtype) for h in held} == {"float32"}:
+    if held is not None and rank in (3, 4, 5) and _is_of_a_layer(held):
         constructor = code(
             f"nn.InstanceNorm{rank - 2}d(n, eps=e, affine=True)",
             n=int(held[0].array.size),
@@ -153,6 +153,12 @@ def instance_norm(call: Call) -> ast.expr:
         b=call.tensor(2),
         e=eps,
     )
+
+
+def _is_of_a_layer(held: list[Known]) -> bool:
+    """Return whether constants are of float32 and of one module by their names."""
+    owners = {(each.origin or "").rpartition(".")[0] for each in held}
+    return len(owners) == 1 and "" not in owners and all(str(h.array.dtype) == "float32" for h in held)
 
 
 def _is_nothing(held: list[Known] | None) -> bool:
