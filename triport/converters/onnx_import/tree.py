@@ -162,6 +162,9 @@ def _parted(nodes: list[Any]) -> tuple[list[Any], list[Any]]:
 
 def _place(constant: list[Any], root: Block) -> None:
     """Put nodes that only read constants before the first of their readers, in the block of all of these."""
+    if not root.items:
+        root.items = list(constant)
+        return
     around: dict[Any, tuple[Block, ...]] = {}  # of each node, the blocks around it
     order: dict[int, int] = {}  # of each item of a block, its place there
     _look_around(root, (root,), around, order)
@@ -172,7 +175,7 @@ def _place(constant: list[Any], root: Block) -> None:
         is_output = any(value.is_graph_output() for value in node.outputs)
         if is_output or not readers or not all(each in around for each in readers):
             around[node] = (root,)  # a graph's output, or read by a node of an inner graph
-            items[node] = root.items[0] if root.items else node
+            items[node] = root.items[0]
         else:
             shared = _shared([around[each] for each in readers])
             inside = [
@@ -183,8 +186,6 @@ def _place(constant: list[Any], root: Block) -> None:
         before.setdefault(id(items[node]), []).insert(0, node)
     for block in {id(block): block for blocks in around.values() for block in blocks}.values():
         block.items = [each for item in block.items for each in (*before.get(id(item), ()), item)]
-    if not root.items:
-        root.items = list(constant)
 
 
 def _look_around(
