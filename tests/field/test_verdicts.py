@@ -532,15 +532,16 @@ def test_a_graph_that_is_written_otherwise(fault, first, model, tmp_path, run_cl
     source="asked of every sentence, which input makes it false: 'neither weights nor graph differ'",
     outcome="The output is named as not judged; a file that contradicts itself is refused as by convert.",
 )
-def test_what_else_a_file_has(first, model, tmp_path, run_cli):
+@pytest.mark.parametrize("name", ["b.onnx", "b.model"])
+def test_what_else_a_file_has(name, first, model, tmp_path, run_cli):
     more = copied(model)
     more.graph.node.append(helper.make_node("Softmax", ["logits"], ["prob"], name="prob", axis=1))
     more.graph.output.append(helper.make_tensor_value_info("prob", 1, ["N", 10]))
-    path = saved(tmp_path / "b.onnx", more)
+    path = saved(tmp_path / name, more)
     result = run_cli("parity", first, path, *ONLY)
     assert result.exit_code == 0, result.output
     assert "neither weights nor graph" not in result.stdout
-    assert "b.onnx: of its 2 outputs (logits, prob) one was judged" in result.stdout.replace("\n", "")
+    assert f"{name}: of its 2 outputs (logits, prob) one was judged" in result.stdout.replace("\n", "")
     assert ": not compared with 1 image of 33 px, which not both of them take" in result.stdout
     helper.set_model_props(more, {"arch": "resnet50"})
     result = run_cli("parity", first, saved(path, more), *ONLY)

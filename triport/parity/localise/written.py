@@ -14,7 +14,7 @@ _SHOWN = 3
 
 def further_outputs(path: Path) -> str:
     """Return in words how many outputs an ONNX file has, if more than the one that is judged."""
-    if path.suffix != ".onnx":
+    if open_checkpoint(path).runtime != "onnx":
         return ""
     import onnx
 
