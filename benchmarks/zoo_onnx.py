@@ -206,6 +206,7 @@ def save_feeds(path: Path, feeds: Path) -> Record:
     from triport.converters.onnx_import.reading import read_model
     from triport.parity.imported.convert import feeds_of
     from triport.parity.imported.judge import UnoptimisedRuntime
+    from triport.parity.imported.key_lengths import KeyLengths
     from triport.parity.imported.references import written_out
     from triport.parity.imported.runs import run
     from triport.parity.judge.difference import difference
@@ -219,7 +220,7 @@ def save_feeds(path: Path, feeds: Path) -> Record:
             return network is None or bool(run(network, "pytorch", list(feed.values())))
         return False
 
-    for index, feed in enumerate(feeds_of(path, read_model(path), runtime, runs)):
+    for index, feed in enumerate(feeds_of(path, read_model(path), runtime, KeyLengths.of_file(path), runs)):
         arrays |= {f"{index}.in.{place:03d}": array for place, array in enumerate(feed.values())}
         exact = written_out(path)(feed)  # its own Sigmoid is off where results are small
         wanted = exact if exact is not None else runtime.run(feed)

@@ -203,9 +203,10 @@ def proven(
             return False
         return True
 
-    feeds = feeds_of(path, model, runtime, runs, forerunner.check)
+    counted = KeyLengths.of_file(path)
+    feeds = feeds_of(path, model, runtime, counted, runs, forerunner.check)
     exact = InDouble(model, source)
-    notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target)]
+    notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target), *filter(None, [counted.note])]
     trials = [_tried(path, network, target, ran, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
@@ -295,6 +296,7 @@ def feeds_of(
     path: Path,
     model: Any,
     runtime: UnoptimisedRuntime,
+    counted: KeyLengths,
     runs: Callable[[dict[str, np.ndarray]], bool] = lambda feed: True,
     survives: Callable[[dict[str, np.ndarray]], None] = lambda feed: None,
 ) -> list[dict[str, np.ndarray]]:
@@ -304,6 +306,7 @@ def feeds_of(
         path: the file, for messages.
         model: its onnx_ir.Model.
         runtime: ONNX Runtime with it.
+        counted: the inputs that say how many keys count.
         runs: whether the source runs on inputs; sizes on which it does not are too small for most networks.
         survives: is asked first, and raises where ONNX Runtime would crash.
     """
@@ -311,7 +314,6 @@ def feeds_of(
     empty: list[dict[str, np.ndarray]] = []
     problem = ""
     shapes: set[tuple[Any, ...]] = set()
-    counted = KeyLengths.of_file(path)
     tries = [*counted.sizes(), *sizes_to_try(model.graph)]
     for sizes in tries:
         feed = counted.fitted(feed_of(model.graph, sizes, seed=len(found)))

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from triport.converters.onnx_import.large_tensors import read_parts
+
 _ENDS, _TOTAL, _PAST = 5, 6, 3  # inputs of GroupQueryAttention
 # batch, queries, keys before; the last one without any
 _WITH_PAST = ((2, 1, 5), (1, 3, 4), (2, 4, 0))
@@ -31,9 +33,7 @@ class KeyLengths:
     @classmethod
     def of_file(cls, path: Path) -> KeyLengths:
         """Read them from a file."""
-        import onnx
-
-        graph = onnx.load(path, load_external_data=False).graph
+        graph = read_parts(path)[0].graph
         taking = [node for node in graph.node if node.op_type == "GroupQueryAttention"]
         stored = {tensor.name for tensor in graph.initializer}
         given = {value.name: _axes(value) for value in graph.input if value.name not in stored}
@@ -45,6 +45,13 @@ class KeyLengths:
             for i in (_ENDS, _TOTAL, _PAST)
         )
         return cls(frozenset(ends), frozenset(totals), frozenset(past), given)
+
+    @property
+    def note(self) -> str:
+        """What the inputs leave open, empty where it is nothing."""
+        if not self.ends | self.totals:
+            return ""
+        return "attention was compared where all keys count: shorter lengths were not tried"
 
     def sizes(self) -> list[dict[str, int]]:
         """Return sizes of the free axes with which keys before and new ones are as many as all."""
