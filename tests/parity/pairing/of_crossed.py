@@ -84,6 +84,10 @@ def crossed(name, made, slow=True):
 
 CASES = [
     crossed("another dilation", layers(lambda: conv(5, 5), lambda: conv(5, 5, padding=2, dilation=2)), False),
+    crossed(
+        "another dilation, and a bias that one lacks",
+        layers(lambda: conv(5, 5, bias=False), lambda: conv(5, 5, padding=2, dilation=2)),
+    ),
     crossed("another padding", layers(lambda: conv(5, 5), lambda: conv(5, 5, padding_mode="circular"))),
     crossed("other groups of a norm", layers(lambda: nn.GroupNorm(1, 5), lambda: nn.GroupNorm(5, 5))),
     crossed("another activation", between(nn.ReLU(), nn.Tanh())),

@@ -28,11 +28,15 @@ _MOST_RUNS = 256
 
 
 def can_change_places(b: Side) -> bool:
-    """Return whether two modules of a side have parameters of the same sizes, which a map may exchange."""
+    """Return whether two modules of a side, or two matrices, have one size: a map may exchange these."""
     sizes: dict[str, list[str]] = {}
+    matrices = []
     for one in b.parameters.values():
-        sizes.setdefault(one.owner, []).append(str(key_of(one.shape)))
-    return len({tuple(sorted(of_one)) for of_one in sizes.values()}) < len(sizes)
+        key = key_of(one.shape)
+        sizes.setdefault(one.owner, []).append(str(key))
+        matrices += [key] if len(key) > 1 else []
+    modules = [tuple(sorted(of_one)) for of_one in sizes.values()]
+    return any(len(set(each)) < len(each) for each in (modules, matrices))
 
 
 def are_crossed(found: Sequence[Found], b: Side) -> bool:
