@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .moves import ints_of
-from .rewriting import DOMAIN
+from .rewriting import DOMAIN, remove
 
 _ORDERS = ([0, 2, 3, 1], [0, 3, 1, 2])
 _UNARY = frozenset(("Relu", "Clip", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu"))
@@ -89,8 +89,7 @@ def _turned_back(graph: Any, node: Any, order: list[int]) -> bool:
     if own not in _ORDERS or [order[i] for i in own] != [0, 1, 2, 3] or node.outputs[0].is_graph_output():
         return False
     node.outputs[0].replace_all_uses_with(first.producer().inputs[0])
-    graph.remove([node], safe=False)
-    node.replace_input_with(0, None)
+    remove(graph, [node])
     _drop_unread(graph, first)
     return True
 
@@ -130,5 +129,4 @@ def _drop_unread(graph: Any, value: Any) -> None:
     """Take out a transpose that nobody reads."""
     node = value.producer()
     if node is not None and not value.uses() and not value.is_graph_output():
-        graph.remove([node], safe=False)
-        node.replace_input_with(0, None)
+        remove(graph, [node])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .moves import ints_of
+from .rewriting import remove
 
 _RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
 _KEEPING = frozenset(
@@ -56,9 +57,7 @@ def _drop_unread(graph: Any, value: Any) -> None:
     if any(each.uses() or each.is_graph_output() for each in node.outputs):
         return
     given = list(node.inputs)
-    graph.remove([node], safe=False)
-    for i in range(len(given)):
-        node.replace_input_with(i, None)
+    remove(graph, [node])
     for each in given:
         _drop_unread(graph, each)
 
@@ -84,10 +83,7 @@ def _join(graph: Any, node: Any) -> None:
         return
     states.name, states.shape = old.name, old.shape
     old.replace_all_uses_with(states)
-    graph.remove(taken, safe=False)
-    for each in taken:
-        for i in range(len(each.inputs)):
-            each.replace_input_with(i, None)
+    remove(graph, taken)
     node.meta["joined"] = True
 
 

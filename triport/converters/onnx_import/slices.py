@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .rewriting import remove
 from .scopes import scope_of
 
 _DEEP = 12  # nodes in a row that compute a bound
@@ -113,7 +114,4 @@ def _put_split(graph: Any, value: Any, slices: list[Any], parts: list[tuple[int,
         old, new = each.outputs[0], node.outputs[parts.index(part)]  # type: ignore[arg-type]
         new.name, new.type, new.shape = old.name, old.type, old.shape
         old.replace_all_uses_with(new, replace_graph_outputs=True)
-    graph.remove(slices, safe=False)
-    for each in slices:
-        for i in range(len(each.inputs)):
-            each.replace_input_with(i, None)
+    remove(graph, slices)
