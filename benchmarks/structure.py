@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TRIPORT = Path(__file__).resolve().parent.parent / "triport"
@@ -30,7 +31,7 @@ def imports_of(path: Path, root: Path, modules: set[str]) -> set[str]:
     name = module_of(path, root)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
-    for node in _at_import(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _at_import(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +54,12 @@ def _at_import(node: ast.AST) -> Iterator[ast.AST]:
             continue
         yield child
         yield from _at_import(child)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def circles(root: Path = TRIPORT) -> list[str]:
@@ -82,7 +89,7 @@ def _reached(name: str, imports: dict[str, set[str]]) -> set[str]:
 def functions(root: Path = TRIPORT) -> Iterator[tuple[str, int, int]]:
     """Yield the place of every function with its lines and its arguments, self and cls not counted."""
     for path in sorted(root.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 arguments = node.args
                 named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -121,7 +128,7 @@ def shared_names(root: Path = TRIPORT) -> list[str]:
     for path in sorted(root.rglob("*.py")):
         if "pieces" in path.parts or (path.parent / "net_torch.py").exists():
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault(node.name, []).append(str(path.relative_to(root.parent)))
     return [f"{name}: {', '.join(paths)}" for name, paths in sorted(found.items()) if len(paths) > 1]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.converters.checkpoints import dialect_of, named_arrays, read_arrays, write_arrays, write_random
+from tests.few_are_quick import one_in
 from triport import convert
 from triport.converters.convert import ConvertError, read_parameters
 from triport.converters.formats import FormatError, open_checkpoint
@@ -138,7 +139,7 @@ def test_training_checkpoints(tmp_path, kind):
 
 
 @pytest.mark.parametrize("source", ["mindspore", "pytorch"])
-@pytest.mark.parametrize("opset", [13, pytest.param(17, marks=pytest.mark.slow), 21])
+@pytest.mark.parametrize("opset", one_in(3, [13, 17, 21]))
 def test_onnx_opsets(tmp_path, source, opset):
     dialect = next(dialect for dialect in DIGITS.dialects if dialect.runtime == source)
     path = write_random(tmp_path / ("in.ckpt" if source == "mindspore" else "in.pth"), DIGITS, dialect)

@@ -18,7 +18,6 @@ from triport.parity.runtimes.pytorch import PyTorchRunner
 QUICK = {
     "mindcv-resnet18",
     "mindcv-regnet_x_200mf",
-    "timm-regnetx_008",
     "timm-tf_efficientnet_lite0",
     "torchvision-resnet18",
     "torchvision-regnet_y_400mf",

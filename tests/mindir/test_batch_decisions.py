@@ -152,7 +152,7 @@ def cell_of(folder: Path, code: str) -> Any:
     return cell
 
 
-@pytest.mark.parametrize("code", one_in(6, DECIDING))
+@pytest.mark.parametrize("code", one_in(10, DECIDING))
 def test_a_size_is_tried_at_which_the_code_decides_otherwise(tmp_path: Path, code: str) -> None:
     cell = cell_of(tmp_path, code)
 

@@ -18,10 +18,13 @@ ORACLES = sorted(path.stem for path in FOLDER.glob("*.npz"))
 # (tests/converters/test_oracles.py)
 SLOW = {
     *QUICK,
+    "mindcv-inception_v4",
     "mindcv-res2net101",
     "mindcv-res2net101_v1b",
+    "mindcv-res2net50_v1b",
     "mindcv-resnetv2_101",
     "timm-inception_v4",
+    "timm-regnetx_008",
     "timm-res2net101_26w_4s",
 }
 

@@ -7,6 +7,7 @@ import onnx_ir as ir
 import pytest
 from onnx.parser import parse_model
 
+from tests.few_are_quick import one_in
 from triport.converters.networks.registered import of_model
 from triport.converters.onnx_export.from_mindspore import FROM_MINDSPORE
 from triport.converters.onnx_export.from_torch import FROM_TORCH
@@ -173,7 +174,7 @@ def test_tapped_outputs_come_in_pieces(parameters, references, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "exporter", "size_px"),
-    [("res2net_digits", FROM_MINDSPORE, 32), ("tf_efficientnet_lite0", FROM_TORCH, 64)],
+    one_in(2, [("res2net_digits", FROM_MINDSPORE, 32), ("tf_efficientnet_lite0", FROM_TORCH, 64)]),
 )
 def test_padding_may_be_a_node_or_within_one(name, exporter, size_px):
     """MindSpore's export of the one pads in the pool, PyTorch's of the other before each convolution."""

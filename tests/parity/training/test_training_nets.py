@@ -36,7 +36,7 @@ def train(run_cli):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) if name == "Recurrent" else name for name in SPECS],
+    [pytest.param(name, marks=pytest.mark.slow) if name in ("Recurrent", "Two") else name for name in SPECS],
 )
 def test_a_module_and_a_cell_train_alike(name, train):
     report = train(f"{MODULES}:{name}", f"{CELLS}:{name}", *SPECS[name], "--steps", "3")
