@@ -150,14 +150,9 @@ def compare_files(
 ) -> FilesComparison:
     """Compare two checkpoints tensor by tensor.
 
-    Where both are of one model, that is by its canonical names, and PyTorch's counters of training
-    batches are left out if only one file can have them; otherwise by the names in the files.
-
-    Args:
-        first: a file.
-        second: another.
-        selection: which tensors of the first are meant, where it holds more than one network.
-        with_head: whether the last layers must be there; without them, they are left out.
+    Where both are of one model, that is by its canonical names, and PyTorch's counters of training batches are
+    left out if only one file can have them; otherwise by the files' names. `selection` says which tensors of
+    the first are meant, where it holds more than one network; without `with_head` last layers are left out.
 
     Raises:
         TriportError: one of them cannot be read.
@@ -219,6 +214,7 @@ def _notes(sides: SideBySide) -> Iterator[str]:
 def _left_out(sides: SideBySide) -> Iterator[str]:
     """Yield what a file holds beside the tensors that were compared, constants of its graph not counted."""
     for index, one in enumerate((sides.left, sides.right)):
+        unread, idle = _unread(one)
         dropped = [(item.name, item.reason) for item in one.dropped]
         if sides.fits:
             dropped = [*sides.fits[index].dropped]
@@ -227,12 +223,28 @@ def _left_out(sides: SideBySide) -> Iterator[str]:
             for name, why in dropped
             if why not in (GRAPH_CONSTANT, CONSTANT_NUMBER) and not why.startswith(ANOTHER_NAME)
         }
+        if sides.fits:  # else every tensor was compared
+            taken = sides.fits[index].names.values()
+            names |= {name: why for name, why in unread.items() if name not in taken}
         if names:
             first, why = next(iter(names.items()))
             yield (
                 f"{one.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
                 f"{short(first)} the first ({short(why)})"
             )
+        if idle:
+            are = counted(idle, "node that no output depends on was", "nodes that no output depends on were")
+            yield f"{one.path}: {are} not compared"
+
+
+def _unread(checkpoint: Checkpoint) -> tuple[dict[str, str], int]:
+    """Return the tensors of a graph that no output is made of, and how many of its nodes are none's."""
+    if checkpoint.runtime != "onnx":
+        return {}, 0
+    from triport.converters.graphs.reader import UNREAD, unread_of
+
+    names, idle = unread_of(checkpoint)
+    return dict.fromkeys(names, UNREAD), idle
 
 
 class SideBySide(NamedTuple):

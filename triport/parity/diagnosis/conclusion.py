@@ -29,7 +29,7 @@ def conclusion_of(sides: Sides, findings: Sequence[Finding]) -> str:
             "What is left is outside of the files: the images, their labels, or the program that counts "
             "(`evaluate --compare-preprocessing` tries what programs get wrong)."
         )
-        return f"Nothing differs between the two files: {outputs}. {rest}{cost}"
+        return f"Nothing that was compared differs between the two files: {outputs}. {rest}{cost}"
     names = [_WORDS[one.aspect] for one in causes]
     if len(causes) == 1:
         alone = all(one.same is not None for one in findings)

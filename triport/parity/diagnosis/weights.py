@@ -94,8 +94,14 @@ def _values(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.numpy())
 
 
-def sentence_of(changed: list[ChangedTensor], compared: int) -> str:
-    """Say in one sentence how many tensors differ, and how: each pattern once, with the first name."""
+def sentence_of(changed: list[ChangedTensor], compared: int, differing: int) -> str:
+    """Say in one sentence how many tensors differ, and how: each pattern once, with the first name.
+
+    Args:
+        changed: the tensors of one aspect.
+        compared: how many tensors both files have.
+        differing: how many of them differ, those of other aspects counted too.
+    """
     words = Counter(one.pattern.words for one in changed if one.pattern)
     if len(words) == 1 and words.total() == compared > 1:
         return f"all {compared} tensors {_agreeing(next(iter(words)), compared)}"
@@ -105,13 +111,13 @@ def sentence_of(changed: list[ChangedTensor], compared: int) -> str:
         parts.append(f"{first}{f' and {count - 1} more' if count > 1 else ''} {_agreeing(what, count)}")
     rest = [one for one in changed if one.pattern is None]
     if rest and all(one.difference.name.endswith(_STATISTICS) for one in rest):
-        parts.append(
-            f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')} and no other weight "
-            "does"
-        )
+        alone = " and no other weight does" if len(rest) == differing else ""
+        parts.append(f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')}{alone}")
     elif rest:
         largest = max(rest, key=lambda one: one.difference.max_abs or 0.0)
-        parts.append(sentence(largest.difference))
+        parts.append(f"{'among them ' if len(rest) > 1 else ''}{sentence(largest.difference)}")
+    if len(changed) < differing:
+        return f"{len(changed)} of the {differing} tensors that differ: {'; '.join(parts)}"
     differ = "differs" if len(changed) == 1 else "differ"
     return f"{len(changed)} of {compared} tensors {differ}: {'; '.join(parts)}"
 
@@ -123,7 +129,7 @@ def _agreeing(words: str, count: int) -> str:
     for singular, plural in _PLURALS:
         if words.startswith(singular):
             words = plural + words.removeprefix(singular)
-    return words.replace(NEVER_LOADED, "they have their initial values, or were never loaded")
+    return words.replace(NEVER_LOADED, "they may have their initial values, or were never loaded")
 
 
 def lines(changed: list[ChangedTensor]) -> tuple[str, ...]:
