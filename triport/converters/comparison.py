@@ -18,13 +18,13 @@ from triport.converters.formats import (
     same_payload,
     short,
 )
-from triport.converters.formats.onnx import CONSTANT_NUMBER
 from triport.converters.graphs.difference import differences, differences_of_all_outputs
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
-from triport.converters.identification.identify import ANOTHER_NAME, GRAPH_CONSTANT, candidates
+from triport.converters.identification.identify import candidates
 from triport.converters.names import COUNTER_LEAF
+from triport.converters.not_compared import not_compared
 from triport.converters.stated_images import stated_otherwise
 from triport.converters.statements.config_file import labels_beside
 from triport.reference_models.errors import TriportError, counted
@@ -150,9 +150,14 @@ def compare_files(
 ) -> FilesComparison:
     """Compare two checkpoints tensor by tensor.
 
-    Where both are of one model, that is by its canonical names, and PyTorch's counters of training batches are
-    left out if only one file can have them; otherwise by the files' names. `selection` says which tensors of
-    the first are meant, where it holds more than one network; without `with_head` last layers are left out.
+    Where both are of one model, that is by its canonical names, and PyTorch's counters of training
+    batches are left out if only one file can have them; otherwise by the names in the files.
+
+    Args:
+        first: a file.
+        second: another.
+        selection: which tensors of the first are meant, where it holds more than one network.
+        with_head: whether the last layers must be there; without them, they are left out.
 
     Raises:
         TriportError: one of them cannot be read.
@@ -165,7 +170,7 @@ def compared(sides: SideBySide) -> FilesComparison:
     fits = sides.fits
     whole = all(map(_is_read_whole, (sides.left, sides.right)))
     notes = tuple(_notes(sides))
-    left_out = tuple(_left_out(sides))
+    left_out = tuple(not_compared(sides))
     if fits:
         graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1]))
     else:
@@ -209,42 +214,6 @@ def _notes(sides: SideBySide) -> Iterator[str]:
     """Yield which part of each file was compared."""
     for one, fit in zip((sides.left, sides.right), sides.fits or (), strict=False):
         yield from (f"{one.path}: {note}" for note in fit.notes)
-
-
-def _left_out(sides: SideBySide) -> Iterator[str]:
-    """Yield what a file holds beside the tensors that were compared, constants of its graph not counted."""
-    for index, one in enumerate((sides.left, sides.right)):
-        unread, idle = _unread(one)
-        dropped = [(item.name, item.reason) for item in one.dropped]
-        if sides.fits:
-            dropped = [*sides.fits[index].dropped]
-        names = {
-            name: why
-            for name, why in dropped
-            if why not in (GRAPH_CONSTANT, CONSTANT_NUMBER) and not why.startswith(ANOTHER_NAME)
-        }
-        if sides.fits:  # else every tensor was compared
-            taken = sides.fits[index].names.values()
-            names |= {name: why for name, why in unread.items() if name not in taken}
-        if names:
-            first, why = next(iter(names.items()))
-            yield (
-                f"{one.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
-                f"{short(first)} the first ({short(why)})"
-            )
-        if idle:
-            are = counted(idle, "node that no output depends on was", "nodes that no output depends on were")
-            yield f"{one.path}: {are} not compared"
-
-
-def _unread(checkpoint: Checkpoint) -> tuple[dict[str, str], int]:
-    """Return the tensors of a graph that no output is made of, and how many of its nodes are none's."""
-    if checkpoint.runtime != "onnx":
-        return {}, 0
-    from triport.converters.graphs.reader import UNREAD, unread_of
-
-    names, idle = unread_of(checkpoint)
-    return dict.fromkeys(names, UNREAD), idle
 
 
 class SideBySide(NamedTuple):

@@ -138,10 +138,14 @@ def test_parameters_that_took_each_others_place():
 
 
 def test_a_part_of_what_differs_is_not_called_all_of_it():
-    """Weights, precision and classes each speak of their own tensors: none of them says how many there are."""
-    statistics = [ChangedTensor(Difference(f"{n}.running_mean", "value", "f", "f", 1.0, 8), None) for n in "ab"]
+    """Weights, precision and classes each speak of their own tensors, and say of how many."""
+    statistics = [
+        ChangedTensor(Difference(f"{n}.running_mean", "value", "f", "f", 1.0, 8), None) for n in "ab"
+    ]
 
-    alone = "2 of 187 tensors differ: BatchNorm's running statistics differ in 2 tensors and no other weight does"
+    alone = (
+        "2 of 187 tensors differ: BatchNorm's running statistics differ in 2 tensors and no other weight does"
+    )
     assert sentence_of(statistics, 187, 2) == alone
     others = "2 of the 3 tensors that differ: BatchNorm's running statistics differ in 2 tensors"
     assert sentence_of(statistics, 187, 3) == others
@@ -151,7 +155,9 @@ def test_several_tensors_are_spoken_of_as_several():
     pattern = pattern_of(KERNEL, np.zeros_like(KERNEL))
     changed = [ChangedTensor(Difference(name, "value", "", ""), pattern) for name in ("a.running_mean", "b")]
 
-    assert "a.running_mean and 1 more are 0 everywhere: they may have their initial" in sentence_of(changed, 9, 2)
+    assert "a.running_mean and 1 more are 0 everywhere: they may have their initial" in sentence_of(
+        changed, 9, 2
+    )
     assert "b is 0 everywhere: it may have its initial value" in str(changed[1])
 
 

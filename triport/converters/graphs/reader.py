@@ -120,6 +120,17 @@ def unread_of(checkpoint: Checkpoint) -> tuple[tuple[str, ...], int]:
     return tuple(name for name in checkpoint.tensors if name not in used), idle
 
 
+def sizes_of_inputs(checkpoint: Checkpoint) -> list[list[int | str]]:
+    """Return the sizes of each input of an ONNX file that no weight is of, "?" where one is free.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, inputs, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
+    given = [one for one in inputs if nodes and one.name not in checkpoint.tensors]
+    return [["?" if size is None else size for size in one.sizes] for one in given]
+
+
 def is_read_whole(checkpoint: Checkpoint) -> bool:
     """Whether `flow_of_file` reads all of an ONNX file's graph: no body of a branch, a loop or a function.
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from triport.converters.comparison import Difference, SideBySide
 from triport.converters.finite import count_not_finite
-from triport.converters.formats import FLOATS, Tensor
+from triport.converters.formats import FLOATS, Tensor, same_payload
 from triport.converters.names import head_weight
 from triport.parity.localise.weights import sentence
-from triport.reference_models.errors import counted
+from triport.reference_models.errors import TriportError, counted
 
 from .patterns import NEVER_LOADED, Pattern, pattern_of
 from .sides import Sides
@@ -22,6 +22,10 @@ _STATISTICS = ("running_mean", "running_var")
 # a head is as wide as this many tensors' worth of lines in a table
 _LISTED = 8
 _PLURALS = (("was ", "were "), ("is ", "are "), ("has its ", "have their "), ("has ", "have "))
+
+
+class SpoiledError(TriportError):
+    """Both files hold the same NaN or Inf."""
 
 
 class ChangedTensor(NamedTuple):
@@ -73,7 +77,11 @@ def _identity(tensor: Tensor) -> tuple[tuple[int, ...], bytes]:
 
 
 def spoiled_sentence(tensors: SideBySide) -> str:
-    """Say which values of the second file are NaN or Inf, and spoil what it computes; "" where none are."""
+    """Say which values of the second file are NaN or Inf, and spoil what it computes; "" where none are.
+
+    Raises:
+        SpoiledError: the first file has the same values there, so that they are no difference.
+    """
     spoiled = {
         name: count_not_finite(tensor)
         for name, tensor in tensors.theirs.items()
@@ -82,7 +90,13 @@ def spoiled_sentence(tensors: SideBySide) -> str:
     names = [name for name, count in spoiled.items() if count]
     if not names:
         return ""
-    first = names[0]
+    own = [name for name in names if not same_payload(tensors.mine[name], tensors.theirs[name])]
+    if not own:
+        raise SpoiledError(
+            f"{tensors.left.path} and {tensors.right.path}: both have the same NaN or Inf, first in "
+            f"{names[0]}, so that what they compute cannot be compared. `inspect A B` says which tensors differ"
+        )
+    first = own[0]
     return (
         f"NaN or Inf stand in {len(names)} of {len(spoiled)} tensors of the second file, first in {first}: "
         f"{spoiled[first]} of {counted(tensors.theirs[first].count, 'value')}, and "
