@@ -14,6 +14,7 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
 import traceback
 from functools import cache
 from pathlib import Path
@@ -123,10 +124,25 @@ class Commands(click.Group):
                 raise BadInput("the folder in which this was started is no longer there") from error
             if isinstance(error, OSError) and error.strerror:
                 where = f"{error.filename}: " if error.filename else ""
-                raise BadInput(f"{where}{error.strerror}") from error
+                raise BadInput(f"{where}{_no_room(error) or error.strerror}") from error
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
             raise BadInput(_own_fault(error)) from error
+
+
+def _no_room(error: OSError) -> str:
+    """Return what to do where a disk is full, or a file larger than is allowed; "" of any other error.
+
+    The system does not say which file it was: large ones are also made among temporary files.
+    """
+    from triport.converters.formats.atomic import FULL
+
+    if error.errno not in FULL:
+        return ""
+    return (
+        f"{FULL[error.errno]}; nothing was written. Free some space where the output is to be, and among "
+        f"temporary files in {tempfile.gettempdir()} (TMPDIR names another folder)"
+    )
 
 
 def _own_fault(error: Exception) -> str:

@@ -46,8 +46,7 @@ class Pair:
     output's by name. `layers` and `isolated` compare its modules, where that was asked for;
     `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
     otherwise than elsewhere. `but_for` says for which kernels of its runtime the reference of this pair
-    computes as they do; None: it is exact. Where two files are compared with one another, `reference` and
-    `candidate` are their paths.
+    computes as they do; None: it is exact. Two files are called by their paths.
     """
 
     reference: str
@@ -280,7 +279,7 @@ def _but_for_reference(
         for expected, right, found in further
         if isinstance(right, dict) and found is not None
     )
-    if not all(one.passed for one in exact.values()) or not all(one.passed for one in verdicts):
+    if not (all(one.passed for one in exact.values()) and all(one.passed for one in verdicts)):
         return judged
     functions = tuple(sorted(name.partition(" ")[0] for name in kernels.names))
     how = " and ".join(sorted(kernels.names))

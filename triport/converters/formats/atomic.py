@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from triport.converters.formats.tensors import Tensor
 
 _BUFFER_BYTES = 64 * 1024
-_FULL = {
+# why no more can be written, by the system's number of it
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is larger than the file system or the user's limit allows",
@@ -57,9 +58,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
         _sync(target.parent)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise FormatError(
-                f"{path}: {_FULL[error.errno]}; nothing was written there. Free some space or choose another "
+                f"{path}: {FULL[error.errno]}; nothing was written there. Free some space or choose another "
                 f"place"
             ) from None
         # an error about another file is not ours to explain

@@ -94,7 +94,7 @@ def spoiled_sentence(tensors: SideBySide) -> str:
     if not own:
         raise SpoiledError(
             f"{tensors.left.path} and {tensors.right.path}: both have the same NaN or Inf, first in "
-            f"{names[0]}, so that what they compute cannot be compared. `inspect A B` says which tensors differ"
+            f"{names[0]}, so that what they compute cannot be compared. `inspect A B` says what differs"
         )
     first = own[0]
     return (
