@@ -1,8 +1,8 @@
 """The command line's one place: it finds the commands, and says every error in one message.
 
 Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input, or a fault of
-triport's own, with one message on stderr; 130 after Ctrl-C. Nothing but click is imported before a
-command needs it.
+triport's own, with one message on stderr; 130 after Ctrl-C; SIGTERM ends it as it does any program, when what
+was begun is cleared away. Nothing but click is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -174,27 +174,22 @@ def main() -> None:
     """
 
 
-def _asked_to_end(number: int, frame: Any) -> None:
-    """Answer SIGTERM: on Ctrl-C while it compiles a graph, MindSpore sends this signal to itself."""
-    if "mindspore" in sys.modules:
-        raise KeyboardInterrupt
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-
-
 def run() -> None:
     """Run the command line of this process, and end it with the exit code."""
     be_patient()
+    interruption = Interruption()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, Interruption())
+        signal.signal(signal.SIGINT, interruption)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _asked_to_end)
+        signal.signal(signal.SIGTERM, interruption)
     code: Any = INTERRUPTED
     try:
         main(prog_name=program())
     except SystemExit as stop:
         code = stop.code
     ignore_interruptions()
+    if signal.getsignal(signal.SIGTERM) is interruption:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         sys.stdout.flush()
     except OSError as error:  # a full disk behind a redirection
@@ -204,5 +199,8 @@ def run() -> None:
     if code == INTERRUPTED:
         sys.stderr.flush()
         remove_scratch()
+        # on Ctrl-C while it compiles a graph, MindSpore sends SIGTERM to its own process
+        if interruption.by == signal.SIGTERM and "mindspore" not in sys.modules:
+            os.kill(os.getpid(), signal.SIGTERM)  # so that who sent it sees that it was obeyed
         os._exit(INTERRUPTED)  # frameworks that were interrupted at work abort when they are taken down
     sys.exit(code)
