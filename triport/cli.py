@@ -188,8 +188,10 @@ def run() -> None:
     except SystemExit as stop:
         code = stop.code
     ignore_interruptions()
+    # on Ctrl-C MindSpore sends SIGTERM to its own process, while it compiles a graph or is taken down
+    its_own = "mindspore" in sys.modules
     if signal.getsignal(signal.SIGTERM) is interruption:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if its_own else signal.SIG_DFL)
     try:
         sys.stdout.flush()
     except OSError as error:  # a full disk behind a redirection
@@ -199,8 +201,7 @@ def run() -> None:
     if code == INTERRUPTED:
         sys.stderr.flush()
         remove_scratch()
-        # on Ctrl-C while it compiles a graph, MindSpore sends SIGTERM to its own process
-        if interruption.by == signal.SIGTERM and "mindspore" not in sys.modules:
+        if interruption.by == signal.SIGTERM and not its_own:
             os.kill(os.getpid(), signal.SIGTERM)  # so that who sent it sees that it was obeyed
         os._exit(INTERRUPTED)  # frameworks that were interrupted at work abort when they are taken down
     sys.exit(code)

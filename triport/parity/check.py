@@ -42,11 +42,10 @@ Progress = Callable[[str, int, int], None]
 class Pair:
     """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
-    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every
-    output's by name. `layers` and `isolated` compare its modules, where that was asked for;
-    `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
-    otherwise than elsewhere. `but_for` says for which kernels of its runtime the reference of this pair
-    computes as they do; None: it is exact. Two files are called by their paths.
+    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every output's
+    by name. `layers` and `isolated` compare its modules, if asked for; `further` is what the further inputs
+    showed; `notes` say what was not compared, or was run otherwise than elsewhere. `but_for` says for which
+    kernels of its runtime this pair's reference computes as they do; None: it is exact.
     """
 
     reference: str
