@@ -42,8 +42,8 @@ Progress = Callable[[str, int, int], None]
 class Pair:
     """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
-    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every output's
-    by name. `layers` and `isolated` compare its modules, if asked for; `further` is what the further inputs
+    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has all outputs
+    by name. `layers` and `isolated` compare modules, if asked for; `further` is what the further inputs
     showed; `notes` say what was not compared, or was run otherwise than elsewhere. `but_for` says for which
     kernels of its runtime this pair's reference computes as they do; None: it is exact.
     """
