@@ -1,8 +1,8 @@
 """The command line's one place: it finds the commands, and says every error in one message.
 
 Exit codes: 0 done or equal; 1 compared and not equal; 2 bad usage or bad input, or a fault of
-triport's own, with one message on stderr; 130 after Ctrl-C. Nothing but click is imported before a
-command needs it.
+triport's own, with one message on stderr; 130 after Ctrl-C; SIGTERM ends it as it does any program, when what
+was begun is cleared away. Nothing but click is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
 import traceback
 from functools import cache
 from pathlib import Path
@@ -123,10 +124,25 @@ class Commands(click.Group):
                 raise BadInput("the folder in which this was started is no longer there") from error
             if isinstance(error, OSError) and error.strerror:
                 where = f"{error.filename}: " if error.filename else ""
-                raise BadInput(f"{where}{error.strerror}") from error
+                raise BadInput(f"{where}{_no_room(error) or error.strerror}") from error
             if ctx.meta.get(DEBUG):
                 traceback.print_exc()
             raise BadInput(_own_fault(error)) from error
+
+
+def _no_room(error: OSError) -> str:
+    """Return what to do where a disk is full, or a file larger than is allowed; "" of any other error.
+
+    The system does not say which file it was: large ones are also made among temporary files.
+    """
+    from triport.converters.formats.atomic import FULL
+
+    if error.errno not in FULL:
+        return ""
+    return (
+        f"{FULL[error.errno]}; nothing was written. Free some space where the output is to be, and among "
+        f"temporary files in {tempfile.gettempdir()} (TMPDIR names another folder)"
+    )
 
 
 def _own_fault(error: Exception) -> str:
@@ -158,27 +174,24 @@ def main() -> None:
     """
 
 
-def _asked_to_end(number: int, frame: Any) -> None:
-    """Answer SIGTERM: on Ctrl-C while it compiles a graph, MindSpore sends this signal to itself."""
-    if "mindspore" in sys.modules:
-        raise KeyboardInterrupt
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-
-
 def run() -> None:
     """Run the command line of this process, and end it with the exit code."""
     be_patient()
+    interruption = Interruption()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, Interruption())
+        signal.signal(signal.SIGINT, interruption)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _asked_to_end)
+        signal.signal(signal.SIGTERM, interruption)
     code: Any = INTERRUPTED
     try:
         main(prog_name=program())
     except SystemExit as stop:
         code = stop.code
     ignore_interruptions()
+    # on Ctrl-C MindSpore sends SIGTERM to its own process, while it compiles a graph or is taken down
+    its_own = "mindspore" in sys.modules
+    if signal.getsignal(signal.SIGTERM) is interruption:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if its_own else signal.SIG_DFL)
     try:
         sys.stdout.flush()
     except OSError as error:  # a full disk behind a redirection
@@ -188,5 +201,7 @@ def run() -> None:
     if code == INTERRUPTED:
         sys.stderr.flush()
         remove_scratch()
+        if interruption.by == signal.SIGTERM and not its_own:
+            os.kill(os.getpid(), signal.SIGTERM)  # so that who sent it sees that it was obeyed
         os._exit(INTERRUPTED)  # frameworks that were interrupted at work abort when they are taken down
     sys.exit(code)

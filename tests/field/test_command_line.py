@@ -91,7 +91,7 @@ def test_ctrl_c_waits_until_a_framework_is_loaded(monkeypatch):
 @pytest.mark.field(
     case="Ctrl-C while MindSpore compiles a graph",
     source="MindSpore 2.10 catches SIGINT there, and sends SIGTERM to its own process",
-    outcome="Exit code 130 as at any moment; without MindSpore, SIGTERM ends a process as it always does.",
+    outcome="Exit code 130 as at any moment; without MindSpore, SIGTERM ends a process as it ends any.",
 )
 @pytest.mark.parametrize(("loaded", "code"), [(True, 130), (False, -signal.SIGTERM)])
 def test_ctrl_c_while_mindspore_compiles(loaded, code):
@@ -110,7 +110,35 @@ cli.run()
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert process.returncode == code
-    assert ("Interrupted" in process.stderr) is loaded
+    assert "Interrupted" in process.stderr
+
+
+@pytest.mark.field(
+    case="SIGTERM, as a scheduler or `kill` sends it, while temporary files are there",
+    source="found by an adversary: it left triport-* folders in the temporary folder, with the weights",
+    outcome="They are removed, and the process is ended by the signal.",
+)
+def test_sigterm_leaves_nothing(tmp_path):
+    script = """
+import os, signal, tempfile, time
+from triport import cli
+from triport.reference_models.scratch import scratch_folder
+def works():
+    scratch_folder()
+    with tempfile.TemporaryDirectory(prefix="triport-"):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+cli.main.callback = works
+import sys
+sys.argv = ["cli.py", "models"]
+cli.run()
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, timeout=60
+    )
+    assert process.returncode == -signal.SIGTERM
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.field(

@@ -86,6 +86,47 @@ def test_order_of_classes_stated_twice(tmp_path: Path, config: dict[str, Any], s
 
 
 @pytest.mark.field(
+    case="a config.json whose id2label or label2id does not number the outputs from 0, or has more of them",
+    source="found by trying: {'1': 'tench', ...} was 'not checked', as if it might change the network",
+    outcome="It is said that the outputs' names are not known; another count than the head's is a problem.",
+)
+@pytest.mark.parametrize(
+    ("config", "says", "code"),
+    [
+        ({"id2label": {str(n): f"c{n}" for n in range(10)}}, "", 0),
+        # two classes of one name: a label less, and no output less
+        ({"label2id": {f"c{n}": n for n in range(10) if n != 4}}, "", 0),
+        (
+            {"id2label": {str(n): f"c{n}" for n in range(1, 11)}},
+            "id2label does not number its 10 classes from",
+            0,
+        ),
+        (
+            {"label2id": {f"c{n}": n for n in range(1, 11)}},
+            "label2id does not number its 10 classes from 0",
+            0,
+        ),
+        (
+            {"id2label": {str(n): f"c{n}" for n in range(11)}},
+            "id2label says '11', its head has 10 classes",
+            1,
+        ),
+        ({"label2id": {f"c{n}": n for n in range(3)}}, "label2id says '3', its head has 10 classes", 1),
+        ({"label2id": {"a": "9" * 5000}}, "", 0),
+    ],
+    ids=["right", "two of one name", "from 1", "from 1, by name", "more", "fewer", "no number"],
+)
+def test_numbers_of_classes_in_a_config(
+    tmp_path: Path, config: dict[str, Any], says: str, code: int, run_cli: Any
+) -> None:
+    run_cli("convert", "--to", "pytorch", "-o", tmp_path / "model.pth")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    result = run_cli("inspect", tmp_path / "model.pth", "--strict")
+    assert (result.exit_code, says in result.stdout) == (code, True)
+    assert ("id2label." in result.stdout, "does not number" in result.stdout) == (False, "not" in says)
+
+
+@pytest.mark.field(
     case="--classes as a table: class_to_idx or id2label in JSON",
     source="torchvision's ImageFolder.class_to_idx, saved by many scripts; it was said to have one class",
     outcome="Read in the order of its numbers; another order than the config.json's is said.",

@@ -18,13 +18,13 @@ from triport.converters.formats import (
     same_payload,
     short,
 )
-from triport.converters.formats.onnx import CONSTANT_NUMBER
 from triport.converters.graphs.difference import differences, differences_of_all_outputs
 from triport.converters.graphs.stored import stored_flow
 from triport.converters.identification.deciding import flow_stated
 from triport.converters.identification.fit import Fit
-from triport.converters.identification.identify import ANOTHER_NAME, GRAPH_CONSTANT, candidates
+from triport.converters.identification.identify import candidates
 from triport.converters.names import COUNTER_LEAF
+from triport.converters.not_compared import not_compared
 from triport.converters.stated_images import stated_otherwise
 from triport.converters.statements.config_file import labels_beside
 from triport.reference_models.errors import TriportError, counted
@@ -170,7 +170,7 @@ def compared(sides: SideBySide) -> FilesComparison:
     fits = sides.fits
     whole = all(map(_is_read_whole, (sides.left, sides.right)))
     notes = tuple(_notes(sides))
-    left_out = tuple(_left_out(sides))
+    left_out = tuple(not_compared(sides))
     if fits:
         graphs = _graphs((sides.left, fits[0]), (sides.right, fits[1]))
     else:
@@ -214,25 +214,6 @@ def _notes(sides: SideBySide) -> Iterator[str]:
     """Yield which part of each file was compared."""
     for one, fit in zip((sides.left, sides.right), sides.fits or (), strict=False):
         yield from (f"{one.path}: {note}" for note in fit.notes)
-
-
-def _left_out(sides: SideBySide) -> Iterator[str]:
-    """Yield what a file holds beside the tensors that were compared, constants of its graph not counted."""
-    for index, one in enumerate((sides.left, sides.right)):
-        dropped = [(item.name, item.reason) for item in one.dropped]
-        if sides.fits:
-            dropped = [*sides.fits[index].dropped]
-        names = {
-            name: why
-            for name, why in dropped
-            if why not in (GRAPH_CONSTANT, CONSTANT_NUMBER) and not why.startswith(ANOTHER_NAME)
-        }
-        if names:
-            first, why = next(iter(names.items()))
-            yield (
-                f"{one.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
-                f"{short(first)} the first ({short(why)})"
-            )
 
 
 class SideBySide(NamedTuple):

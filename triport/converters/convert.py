@@ -169,7 +169,8 @@ def check_graph(checkpoint: Checkpoint, found: Fit) -> GraphVerdict | None:
         f"{listed(verdict.differences)}\n"
         f"As far as this tells, its weights compute something else in {found.spec.name}, so nothing was "
         "written. `parity` says how far the file is from the model; export the network again as the model "
-        "has it, or use the ONNX file as it is"
+        f"has it, or use the ONNX file as it is; `convert {checkpoint.path} --to pytorch -o DIR` writes its "
+        "own graph's source and weights"
     )
 
 

@@ -22,6 +22,7 @@ from .judge.tolerance import CALIBRATIONS
 from .layers.judge import LayerReport
 from .layers.reference import StepReference
 from .layers.trace import following, layers_of
+from .one_output import gives_one_output
 from .options import DEFAULT_OPTIONS, NOTHING_TOLD, Options, ReportSources
 from .precision import check_precision
 from .reference import REFERENCE, REFERENCES, WITHOUT_TORCH, CheckedNetwork, NetworkReference, reference_of
@@ -41,12 +42,10 @@ Progress = Callable[[str, int, int], None]
 class Pair:
     """A candidate, its verdict, what it ran on, and how long it took from its weights to its outputs.
 
-    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has every
-    output's by name. `layers` and `isolated` compare its modules, where that was asked for;
-    `further` is what the further inputs showed; `notes` say what of it was not compared, or was run
-    otherwise than elsewhere. `but_for` says for which kernels of its runtime the reference of this pair
-    computes as they do; None: it is exact. Where two files are compared with one another, `reference` and
-    `candidate` are their paths.
+    `comparison` is of the output that needs most of its tolerance, which decides; `outputs` has all outputs
+    by name. `layers` and `isolated` compare modules, if asked for; `further` is what the further inputs
+    showed; `notes` say what was not compared, or was run otherwise than elsewhere. `but_for` says for which
+    kernels of its runtime this pair's reference computes as they do; None: it is exact.
     """
 
     reference: str
@@ -102,12 +101,12 @@ class Function:
 class ModelReport:
     """The verdict on a network.
 
-    `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise/), relative to the
-    largest value of an output, the largest of all outputs, whose own are `noises`; `weights` says which
-    weights ("random seed 0", or a file) and `files` the SHA-256 of every file that took part; `seed` is the
-    input's, None where it is made of images; `reference_seconds` is what the reference took; `not_run`
-    says what was left out, and why. `input_shape` is the first input's, `input_shapes` has all by name.
-    `repeat` is what the command is given of networks that are neither a model nor a file.
+    `noise` is how far `precision` is from itself in PyTorch on the CPU (see noise/), relative to the largest
+    value of an output, the largest of all outputs, whose own are `noises`; `weights` says which ("random seed
+    0", or a file), `files` the SHA-256 of every file; `seed` is the input's, None where it is made of images;
+    `not_run` says what was left out, and why. `input_shape` is the first input's. `repeat` is what the
+    command is given of networks that are neither a model nor a file.
+    `is_one` says that every input gives one output.
     """
 
     model: str
@@ -125,6 +124,7 @@ class ModelReport:
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     noises: Mapping[str, float] = field(default_factory=dict)
     repeat: tuple[str, ...] = ()
+    is_one: bool = False
 
     @property
     def passed(self) -> bool:
@@ -223,6 +223,7 @@ def _report(
         input_shapes=shapes,
         noises=reference.noise,
         repeat=told.repeat,
+        is_one=gives_one_output(reference.outputs, reference.expected, reference.allowed),
     )
 
 
@@ -272,12 +273,12 @@ def _but_for_reference(
         exact = compare_outputs(runner.run(feed), judged.outputs, reference.allowed, reference.unsure)
         ideal = [computed(runner, one.given) for one in reference.expected]
     further = zip(reference.expected, ideal, judged.further, strict=True)
-    is_exact = all(one.passed for one in exact.values()) and all(
-        replace(expected, outputs=right).verdict(found).passed
+    verdicts = (
+        replace(expected, outputs=right).verdict(found)
         for expected, right, found in further
         if isinstance(right, dict) and found is not None
     )
-    if not is_exact:
+    if not (all(one.passed for one in exact.values()) and all(one.passed for one in verdicts)):
         return judged
     functions = tuple(sorted(name.partition(" ")[0] for name in kernels.names))
     how = " and ".join(sorted(kernels.names))
@@ -357,9 +358,8 @@ def _compared(
         return compare_outputs(reference.outputs, outputs, reference.allowed, reference.unsure)
     except ComparisonError as error:
         what = getattr(runner, "what", candidate.name)
-        raise ParityError(
-            f"{what}: {error}. Compare what gives the same outputs: one model, as many classes"
-        ) from error
+        same = "Compare what gives the same outputs: one model, as many classes"
+        raise ParityError(f"{what}: {error}. {same}") from error
 
 
 def _with_what_follows(

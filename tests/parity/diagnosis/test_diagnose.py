@@ -138,7 +138,9 @@ def test_equal_files_of_two_formats(right, run_cli):
     done = run_cli("diagnose", triport.SHIPPED, right, "--json", "-")
     found = json.loads(done.stdout)
     assert (done.exit_code, found["causes"], found["passed"]) == (0, [], True)
-    assert found["conclusion"].startswith("Nothing differs between the two files: the outputs ")
+    assert found["conclusion"].startswith(
+        "Nothing that was compared differs between the two files: the outputs "
+    )
 
 
 @pytest.mark.slow

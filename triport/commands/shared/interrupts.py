@@ -1,4 +1,4 @@
-"""Ctrl-C: an interruption wherever the program is, but for where a module is loaded."""
+"""Ctrl-C and SIGTERM: an interruption wherever the program is, but for where a module is loaded."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ _LONGEST_WAIT_S = 10
 
 
 class Interruption:
-    """A handler of SIGINT that raises KeyboardInterrupt, once no module is being loaded any more.
+    """A handler of SIGINT and SIGTERM that raises KeyboardInterrupt, once no module is being loaded any more.
 
     Extension modules crash the interpreter where their loading is cut off, as protobuf's does. A second
-    Ctrl-C does not wait, for a user's own module may never end.
+    signal does not wait, for a user's own module may never end. `by` is the last signal that was answered.
     """
 
     def __init__(self) -> None:
         """Have been asked for nothing yet."""
         self._asked_at: float | None = None
+        self.by: int | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Answer SIGINT, or the alarm by which this looks again."""
-        if self._asked_at is None and number == signal.SIGALRM:
+        """Answer SIGINT or SIGTERM, or the alarm by which this looks again."""
+        is_alarm = number == signal.SIGALRM
+        if not is_alarm:
+            self.by = number
+        if self._asked_at is None and is_alarm:
             return  # the alarm of one that a second Ctrl-C has answered already
         now = time.monotonic()
-        is_second = self._asked_at is not None and number == signal.SIGINT
+        is_second = self._asked_at is not None and not is_alarm
         asked_at = now if self._asked_at is None else self._asked_at
         if _is_loading(frame) and not is_second and now - asked_at < _LONGEST_WAIT_S:
             self._asked_at = asked_at

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from triport.converters.formats.tensors import Tensor
 
 _BUFFER_BYTES = 64 * 1024
-_FULL = {
+# why no more can be written, by the system's number of it
+FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file is larger than the file system or the user's limit allows",
 }
+_READ_ONLY = "is on a file system that is mounted for reading only; choose another place"
 
 
 @contextlib.contextmanager
@@ -56,9 +58,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
         _sync(target.parent)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise FormatError(
-                f"{path}: {_FULL[error.errno]}; nothing was written there. Free some space or choose another "
+                f"{path}: {FULL[error.errno]}; nothing was written there. Free some space or choose another "
                 f"place"
             ) from None
         # an error about another file is not ours to explain
@@ -84,6 +86,8 @@ def check_place(path: str | os.PathLike[str]) -> None:
             if not folder.is_dir():
                 what = "is not a folder" if folder.exists() else "does not exist"
                 raise FormatError(f"{given}: the folder {folder} {what}; make it first") from None
+        if _is_read_only(target.parent):
+            raise FormatError(f"{given}: {_READ_ONLY}") from None
         if not os.access(target.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise FormatError(f"{given}: no permission to write in the folder {target.parent}") from None
         return
@@ -95,11 +99,18 @@ def check_place(path: str | os.PathLike[str]) -> None:
         raise FormatError(f"{given}: is a directory; give a file name")
     if not stat.S_ISREG(mode):
         raise FormatError(f"{given}: exists and is not a regular file; choose another name")
+    if _is_read_only(target):
+        raise FormatError(f"{given}: {_READ_ONLY}")
     # asked of the mode too, because root may write anything: a read-only file is meant to stay
     if not mode & 0o222 or not os.access(target, os.W_OK, effective_ids=True):
         raise FormatError(
             f"{given}: no permission to write: the file is read-only; remove it or choose another name"
         )
+
+
+def _is_read_only(path: Path) -> bool:
+    """Whether a file or folder is on a disk that is mounted for reading, which no permission changes."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def _sync(path: Path) -> None:

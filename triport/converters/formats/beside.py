@@ -24,6 +24,8 @@ _MAX_WORDS = 200  # of a list, which may be a command
 _MAX_BITS = 64
 # what has thousands of entries and says nothing of the network
 _TRAINING = ("optim", "scheduler", "scaler", "callbacks", "loops", "history")
+# tables of the outputs' names, whatever their numbers begin with; JSON has texts for numbers as keys
+_OF_OUTPUTS = ("id2label", "label2id", "idx_to_class", "class_to_idx")
 COUNT = "#"  # follows the path of a list or table: how many it has
 
 
@@ -72,8 +74,8 @@ def _leaves(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple[str
         yield ".".join(path), value
         return
     yield ".".join(path), None  # counts: a few bytes of a pickle can make one dict stand in a million places
-    if _names_classes(value):
-        yield ".".join((*path, COUNT)), len(value)
+    if _names_classes(value) or (path and path[-1].lower() in _OF_OUTPUTS and _is_numbered(value)):
+        yield ".".join((*path, COUNT)), _outputs_named(value)
         return
     if depth == _MAX_DEPTH:
         return
@@ -130,3 +132,23 @@ def _names_classes(value: dict[Any, Any]) -> bool:
         return False
     numbers = {item if by_name else key for key, item in pairs}
     return len(numbers) == len(pairs) and all(0 <= number < len(value) for number in numbers)
+
+
+def _is_numbered(value: dict[Any, Any]) -> bool:
+    """Whether a table has a text for each number, or a number for each text; of a long one the first tell."""
+    pairs = list(islice(value.items(), _MAX_LISTED))
+    return bool(pairs) and all(
+        (str(key).isdecimal() and isinstance(item, str)) or (isinstance(key, str) and type(item) is int)
+        for key, item in pairs
+    )
+
+
+def _outputs_named(value: dict[Any, Any]) -> int | None:
+    """Return how many outputs a table has names for; None where its numbers do not tell.
+
+    By their names there are fewer entries than outputs where two are called alike.
+    """
+    numbers = [item for item in value.values() if type(item) is int]
+    if len(numbers) < len(value):
+        return len(value)
+    return max(numbers) + 1 if min(numbers) == 0 else None

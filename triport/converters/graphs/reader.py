@@ -91,17 +91,44 @@ def without_unread(checkpoint: Checkpoint) -> Checkpoint:
     Raises:
         FormatError: the file is damaged.
     """
+    unread, _ = unread_of(checkpoint)
+    if not unread:
+        return checkpoint
+    dropped = (Dropped(name, UNREAD) for name in unread)
+    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in unread}
+    return replace(checkpoint, tensors=tensors, dropped=(*checkpoint.dropped, *dropped))
+
+
+def unread_of(checkpoint: Checkpoint) -> tuple[tuple[str, ...], int]:
+    """Return the tensors of an ONNX file of which nothing that it returns is made, and how many such nodes.
+
+    None of either where the file has bodies of branches, loops or functions, which may read any.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
     nodes, _, outputs = read_graph(WireReader(SourceFile(checkpoint.path)))
     if not nodes or not is_read_whole(checkpoint):
-        return checkpoint
+        return (), 0
     used = {one.name for one in outputs}
+    idle = 0
     for node in reversed(nodes):  # each stands behind those that it reads
-        if not used.isdisjoint(node.outputs):
+        if used.isdisjoint(node.outputs):
+            idle += 1
+        else:
             used |= {*node.inputs, *node.outputs}
-    unread = [name for name in checkpoint.tensors if name not in used]
-    dropped = (Dropped(name, UNREAD) for name in unread)
-    tensors = {name: tensor for name, tensor in checkpoint.tensors.items() if name in used}
-    return replace(checkpoint, tensors=tensors, dropped=(*checkpoint.dropped, *dropped))
+    return tuple(name for name in checkpoint.tensors if name not in used), idle
+
+
+def sizes_of_inputs(checkpoint: Checkpoint) -> list[list[int | str]]:
+    """Return the sizes of each input of an ONNX file that no weight is of, "?" where one is free.
+
+    Raises:
+        FormatError: the file is damaged.
+    """
+    nodes, inputs, _ = read_graph(WireReader(SourceFile(checkpoint.path)))
+    given = [one for one in inputs if nodes and one.name not in checkpoint.tensors]
+    return [["?" if size is None else size for size in one.sizes] for one in given]
 
 
 def is_read_whole(checkpoint: Checkpoint) -> bool:

@@ -108,11 +108,19 @@ def _problem(checkpoint: Checkpoint, closest: Fit | None, what: str) -> str:
             f"parity, evaluate) needs the head"
         )
     return (
-        f"{checkpoint.path}: {what}. Closest is {names}{where}: "
-        f"{closest.matched} of {closest.total} parameters agree, {len(closest.problems)} do not\n"
+        f"{checkpoint.path}: {what}. Closest is {names}{where}: {_how_many_agree(closest)}\n"
         f"{listed([*closest.problems, *closest.other_floats])}\n"
         f"{_advice(checkpoint, closest)}"
     )
+
+
+def _how_many_agree(one: Fit) -> str:
+    """Return how many of a model's parameters a file has as they must be, and how many tensors besides."""
+    agreeing = one.matched - len(one.other_floats)
+    others = f", {one.total - agreeing} do not" if agreeing < one.total else ""
+    is_not = "tensor of the file is", "tensors of the file are"
+    more = f"; {counted(len(one.extra), *is_not)} not among them" if one.extra else ""
+    return f"{agreeing} of {one.total} parameters agree{others}{more}"
 
 
 def _called_after_an_optimizer(checkpoint: Checkpoint, what: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 from triport.converters.formats import Checkpoint, FormatError, short
 from triport.converters.formats.beside import COUNT, stated_beside
 from triport.converters.statements.statement import Statement, statements_in, undecided_in
+from triport.reference_models.errors import counted
 
 NAME = "config.json"
 NO_NAME = re.compile(r"(LABEL_)?\d+")  # what transformers calls outputs that nobody has named
@@ -50,7 +51,7 @@ def labels_beside(file: str | Path) -> tuple[str, ...]:
     transformers writes id2label and label2id, timm label_names.
 
     Raises:
-        FormatError: two of them say something else, or id2label does not number the outputs from 0.
+        FormatError: two of them say something else, or one does not number the outputs from 0.
     """
     config = config_beside(file)
     found = {}
@@ -62,9 +63,10 @@ def labels_beside(file: str | Path) -> tuple[str, ...]:
             numbered = table if key == "id2label" else {str(value): name for name, value in table.items()}
             if set(numbered) == {str(number) for number in range(len(table))}:
                 found[key] = [numbered[str(number)] for number in range(len(table))]
-            elif key == "id2label":  # label2id has a class less where two are called alike
+            elif key == "id2label" or ("id2label" not in config and _is_a_run(numbered)):
                 raise FormatError(
-                    f"{Path(file).with_name(NAME)}: id2label does not number its {len(table)} classes "
+                    f"{Path(file).with_name(NAME)}: {key} does not number its "
+                    f"{counted(len(table), 'class', 'classes')} "
                     f"from 0 to {len(table) - 1}: which output is called what is not known"
                 )
     named = {key: tuple(names) for key, names in found.items() if all(isinstance(one, str) for one in names)}
@@ -74,6 +76,21 @@ def labels_beside(file: str | Path) -> tuple[str, ...]:
             + "; ".join(f"{key} {', '.join(map(short, names[:3]))}, ..." for key, names in named.items())
         )
     return next(iter(named.values()), ())
+
+
+def _is_a_run(numbered: Mapping[str, Any]) -> bool:
+    """Whether a label2id has a class for each number: it has one less where two are called alike."""
+    numbers = sorted(int(number) for number in numbered if number.isdecimal() and len(number) < 10)
+    return len(numbers) == len(numbered) == numbers[-1] - numbers[0] + 1
+
+
+def unknown_labels(file: str | Path) -> Iterator[Statement]:
+    """Yield why it is not known what the config.json beside a file calls the outputs, where it names them."""
+    try:
+        labels_beside(file)
+    except FormatError as error:
+        why = str(error).partition(f"{NAME}: ")[2]
+        yield Statement(f"{NAME}: {why.partition(' ')[0]}", "unread", why)
 
 
 def labels_of(file: str | Path, outputs: int) -> tuple[str, ...]:
@@ -88,8 +105,12 @@ def publishers(config: Mapping[str, Any]) -> bool:
 
 
 def read(checkpoint: Checkpoint) -> Iterator[Statement]:
-    """Yield what a publisher's config.json beside a file says; `run_files` reads all others."""
+    """Yield what a publisher's config.json beside a file says; `run_files` reads all others.
+
+    What the outputs are called is read of either.
+    """
     config = config_beside(checkpoint.path)
+    yield from unknown_labels(checkpoint.path)
     if not publishers(config):
         return
     of_weights = config.get("pretrained_cfg")

@@ -14,8 +14,11 @@ _ON_GRID = 1e-3
 # two tensors are multiples where no quotient is farther from the others, relatively
 _EQUAL_QUOTIENTS = 1e-6
 
-# what a tensor is whose values are one
-NEVER_LOADED = "it has its initial value, or was never loaded"
+# so few values are on some grid by chance: those that set its steps always are, and so is 0
+_ON_GRID_BY_CHANCE = 2
+
+# what a tensor may be whose values are all 0 or all 1
+NEVER_LOADED = "it may have its initial value, or was never loaded"
 
 
 class Pattern(NamedTuple):
@@ -58,7 +61,7 @@ def _to_stored(first: np.ndarray, second: np.ndarray) -> str:
 
 
 def _to_float16(first: np.ndarray, second: np.ndarray) -> str:
-    if second.dtype.name == "bfloat16":
+    if second.dtype.name == "bfloat16" or second.dtype.kind != "f":
         return ""
     rounded = first.astype(np.float16).astype(second.dtype)
     return "was rounded to float16" if np.array_equal(rounded, second) else ""
@@ -70,9 +73,11 @@ def _to_bfloat16(first: np.ndarray, second: np.ndarray) -> str:
     if first.dtype != np.float32 or second.dtype != np.float32:
         return ""
     # one of the two neighbours: some tools cut the last bits off, and a half may go either way
-    low = first.view(np.uint32).astype(np.int64) & 0xFFFF0000
+    bits = first.view(np.uint32).astype(np.int64)
+    low = bits & 0xFFFF0000
     away = second.view(np.uint32).astype(np.int64) - low
-    return "was rounded to bfloat16" if np.isin(away, (0, 0x10000)).all() else ""
+    moved = (away == 0x10000) & (bits != low)  # a value that bfloat16 has stays
+    return "was rounded to bfloat16" if ((away == 0) | moved).all() else ""
 
 
 def _to_int8(first: np.ndarray, second: np.ndarray) -> str:
@@ -80,8 +85,11 @@ def _to_int8(first: np.ndarray, second: np.ndarray) -> str:
     if first.ndim < 2:
         return ""
     for rows, how in ((1, "one step for the whole tensor"), (first.shape[0], "a step for each channel")):
-        grids = [_step(*pair) for pair in zip(_flat(first, rows), _flat(second, rows), strict=True)]
-        if all(grids):
+        flat = _flat(second, rows)
+        grids = [_step(*pair) for pair in zip(_flat(first, rows), flat, strict=True)]
+        largest = np.abs(flat).max(1, keepdims=True)
+        telling = int(((flat != 0) & (np.abs(flat) < largest)).sum())
+        if all(grids) and telling > _ON_GRID_BY_CHANCE:
             return f"was rounded to int8, {how}"
     return ""
 
@@ -155,7 +163,8 @@ def _constant(first: np.ndarray, second: np.ndarray) -> str:
     values = np.unique(second)
     if values.size != 1 or np.unique(first).size == 1:
         return ""
-    return f"is {values[0] + 0.0:g} everywhere: {NEVER_LOADED}"
+    initial = f": {NEVER_LOADED}" if values[0] in (0, 1) else ""
+    return f"is {values[0] + 0.0:g} everywhere{initial}"
 
 
 def _scaled(first: np.ndarray, second: np.ndarray) -> str:
@@ -164,13 +173,13 @@ def _scaled(first: np.ndarray, second: np.ndarray) -> str:
         return ""
     quotients = second[known].astype(np.float64) / first[known]
     factor = float(np.median(quotients))
-    if np.abs(quotients / factor - 1).max() > _EQUAL_QUOTIENTS:
+    if np.abs(quotients / factor - 1).max() > _EQUAL_QUOTIENTS or abs(factor - 1) <= _EQUAL_QUOTIENTS:
         return ""
     images = first.ndim == 4 and first.shape[1] in (1, 3)
     if images and any(abs(factor * share - 1) < _EQUAL_QUOTIENTS for share in (255, 1 / 255)):
         how = "1/255" if factor < 1 else "255"
         return f"is {how} times the first file's: one takes pixels from 0 to 1, the other from 0 to 255"
-    return f"is {factor:.6g} times the first file's"
+    return f"is {factor:.7g} times the first file's"
 
 
 _Recogniser = Callable[[np.ndarray, np.ndarray], str]

@@ -15,12 +15,13 @@ from .weights import ChangedTensor, sentence_of
 _LISTED = 8
 
 
-def precision_finding(sides: Sides, rounded: list[ChangedTensor]) -> Finding:
+def precision_finding(sides: Sides, rounded: list[ChangedTensor], differing: int) -> Finding:
     """Say what is rounded in one of the files and not in the other.
 
     Args:
         sides: the files.
         rounded: tensors of the second file that are the first's, rounded.
+        differing: how many tensors differ in any way.
     """
     sizes, layers = zip(*map(_lower_precision, sides.flows), strict=True)
     parts: list[str] = []
@@ -39,7 +40,7 @@ def precision_finding(sides: Sides, rounded: list[ChangedTensor]) -> Finding:
     if quantised[0] != quantised[1]:
         parts.append(f"{sides.names[quantised.index(True)]} is quantised to int8 and the other is not")
     if rounded:
-        parts.append(sentence_of(rounded, len(sides.tensors.mine)))
+        parts.append(sentence_of(rounded, len(sides.tensors.mine), differing))
         details += [str(one) for one in rounded] if len(rounded) < len(sides.tensors.mine) else []
     if not parts:
         return Finding(

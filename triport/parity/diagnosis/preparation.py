@@ -61,7 +61,8 @@ def classes_finding(sides: Sides, changed: list[ChangedTensor]) -> Finding:
     names = [labels_beside(one.path) for one in (sides.tensors.left, sides.tensors.right)]
     moved = [one for one in changed if one.aspect == "classes"]
     if moved:
-        return Finding("classes", False, sentence_of(moved, len(sides.tensors.mine)), tuple(map(str, moved)))
+        sentence = sentence_of(moved, len(sides.tensors.mine), len(changed))
+        return Finding("classes", False, sentence, tuple(map(str, moved)))
     if all(names) and names[0] != names[1]:
         places = [place for place, pair in enumerate(zip(*names, strict=False)) if pair[0] != pair[1]]
         first = places[0] if places else min(map(len, names))

@@ -46,9 +46,9 @@ def run(request: DiagnoseRequest, progress: Callable[[str], None] = lambda step:
     sides = run_both(tensors, fits, device=request.device, seed=request.seed, progress=progress)
     changed = changed_weights(sides, compared(sides.tensors).differences)
     of = {aspect: [one for one in changed if one.aspect == aspect] for aspect in ("weights", "precision")}
-    precision = precision_finding(sides, of["precision"])
+    precision = precision_finding(sides, of["precision"], len(changed))
     findings = [
-        _weights_finding(sides, of["weights"], len(changed) > len(of["weights"])),
+        _weights_finding(sides, of["weights"], len(changed)),
         graph_finding(sides, bool(changed), precision.same is False),
         precision,
         preparation_finding(sides),
@@ -66,14 +66,18 @@ def run(request: DiagnoseRequest, progress: Callable[[str], None] = lambda step:
     )
 
 
-def _weights_finding(sides: Sides, changed: list[ChangedTensor], rest: bool) -> Finding:
+def _weights_finding(sides: Sides, changed: list[ChangedTensor], differing: int) -> Finding:
     compared = len(sides.tensors.mine)
     if not changed:
         return Finding(
             "weights",
             True,
-            f"all {compared} tensors are equal" + (", but for what is named below" if rest else ""),
+            f"all {compared} tensors are equal" + (", but for what is named below" if differing else ""),
         )
     return Finding(
-        "weights", False, sentence_of(changed, compared), lines(changed), {"tensors": len(changed)}
+        "weights",
+        False,
+        sentence_of(changed, compared, differing),
+        lines(changed),
+        {"tensors": len(changed)},
     )

@@ -10,10 +10,10 @@ import numpy as np
 
 from triport.converters.comparison import Difference, SideBySide
 from triport.converters.finite import count_not_finite
-from triport.converters.formats import FLOATS, Tensor
+from triport.converters.formats import FLOATS, Tensor, same_payload
 from triport.converters.names import head_weight
 from triport.parity.localise.weights import sentence
-from triport.reference_models.errors import counted
+from triport.reference_models.errors import TriportError, counted
 
 from .patterns import NEVER_LOADED, Pattern, pattern_of
 from .sides import Sides
@@ -22,6 +22,10 @@ _STATISTICS = ("running_mean", "running_var")
 # a head is as wide as this many tensors' worth of lines in a table
 _LISTED = 8
 _PLURALS = (("was ", "were "), ("is ", "are "), ("has its ", "have their "), ("has ", "have "))
+
+
+class SpoiledError(TriportError):
+    """Both files hold the same NaN or Inf."""
 
 
 class ChangedTensor(NamedTuple):
@@ -73,7 +77,11 @@ def _identity(tensor: Tensor) -> tuple[tuple[int, ...], bytes]:
 
 
 def spoiled_sentence(tensors: SideBySide) -> str:
-    """Say which values of the second file are NaN or Inf, and spoil what it computes; "" where none are."""
+    """Say which values of the second file are NaN or Inf, and spoil what it computes; "" where none are.
+
+    Raises:
+        SpoiledError: the first file has the same values there, so that they are no difference.
+    """
     spoiled = {
         name: count_not_finite(tensor)
         for name, tensor in tensors.theirs.items()
@@ -82,7 +90,13 @@ def spoiled_sentence(tensors: SideBySide) -> str:
     names = [name for name, count in spoiled.items() if count]
     if not names:
         return ""
-    first = names[0]
+    own = [name for name in names if not same_payload(tensors.mine[name], tensors.theirs[name])]
+    if not own:
+        raise SpoiledError(
+            f"{tensors.left.path} and {tensors.right.path}: both have the same NaN or Inf, first in "
+            f"{names[0]}, so that what they compute cannot be compared. `inspect A B` says what differs"
+        )
+    first = own[0]
     return (
         f"NaN or Inf stand in {len(names)} of {len(spoiled)} tensors of the second file, first in {first}: "
         f"{spoiled[first]} of {counted(tensors.theirs[first].count, 'value')}, and "
@@ -94,8 +108,14 @@ def _values(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.numpy())
 
 
-def sentence_of(changed: list[ChangedTensor], compared: int) -> str:
-    """Say in one sentence how many tensors differ, and how: each pattern once, with the first name."""
+def sentence_of(changed: list[ChangedTensor], compared: int, differing: int) -> str:
+    """Say in one sentence how many tensors differ, and how: each pattern once, with the first name.
+
+    Args:
+        changed: the tensors of one aspect.
+        compared: how many tensors both files have.
+        differing: how many of them differ, those of other aspects counted too.
+    """
     words = Counter(one.pattern.words for one in changed if one.pattern)
     if len(words) == 1 and words.total() == compared > 1:
         return f"all {compared} tensors {_agreeing(next(iter(words)), compared)}"
@@ -105,13 +125,13 @@ def sentence_of(changed: list[ChangedTensor], compared: int) -> str:
         parts.append(f"{first}{f' and {count - 1} more' if count > 1 else ''} {_agreeing(what, count)}")
     rest = [one for one in changed if one.pattern is None]
     if rest and all(one.difference.name.endswith(_STATISTICS) for one in rest):
-        parts.append(
-            f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')} and no other weight "
-            "does"
-        )
+        alone = " and no other weight does" if len(rest) == differing else ""
+        parts.append(f"BatchNorm's running statistics differ in {counted(len(rest), 'tensor')}{alone}")
     elif rest:
         largest = max(rest, key=lambda one: one.difference.max_abs or 0.0)
-        parts.append(sentence(largest.difference))
+        parts.append(f"{'among them ' if len(rest) > 1 else ''}{sentence(largest.difference)}")
+    if len(changed) < differing:
+        return f"{len(changed)} of the {differing} tensors that differ: {'; '.join(parts)}"
     differ = "differs" if len(changed) == 1 else "differ"
     return f"{len(changed)} of {compared} tensors {differ}: {'; '.join(parts)}"
 
@@ -123,7 +143,7 @@ def _agreeing(words: str, count: int) -> str:
     for singular, plural in _PLURALS:
         if words.startswith(singular):
             words = plural + words.removeprefix(singular)
-    return words.replace(NEVER_LOADED, "they have their initial values, or were never loaded")
+    return words.replace(NEVER_LOADED, "they may have their initial values, or were never loaded")
 
 
 def lines(changed: list[ChangedTensor]) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,19 +70,37 @@ def convert_to_source(
     check_folder(output, name)
     with tempfile.TemporaryDirectory(prefix="triport-") as folder:
         source, done = imported(path, target, name, progress, Path(folder))
+        page = ""
         if report is not None:
             progress("comparing module by module")
             page = page_of(path, source, done, shown or str(path))
-            with replacing(report) as temporary:
-                Path(temporary).write_text(page, encoding="utf-8", errors="backslashreplace")
-        if not done.is_equal:
-            return done
-        output.mkdir(exist_ok=True)
-        for suffix in ("safetensors", "py"):
-            with replacing(output / f"{name}.{suffix}") as temporary:
+        with contextlib.ExitStack() as files:  # all are written before the first takes its place
+            if done.is_equal:
+                files.enter_context(_folder(output))
+            if report is not None:
+                temporary = files.enter_context(replacing(report))
+                temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+            for suffix in ("py", "safetensors") if done.is_equal else ():
+                temporary = files.enter_context(replacing(output / f"{name}.{suffix}"))
                 shutil.copyfile(Path(folder) / f"{name}.{suffix}", temporary)
+    if not done.is_equal:
+        return done
     written = str(output / f"{name}.py")
     return replace(done, output=written, tensors_written=len(source.weights))
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make a folder that is not there yet, and take it away again if what is to go into it is not written."""
+    made = not path.exists()
+    path.mkdir(exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if made:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
 
 
 def imported(

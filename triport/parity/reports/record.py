@@ -42,6 +42,7 @@ def json_of(reports: Sequence[ModelReport]) -> dict[str, Any]:
                 "noise_factor": CALIBRATIONS[report.precision].factor,
                 "files": dict(report.files),
                 "not_run": list(report.not_run),
+                "gives_one_output": report.is_one,
                 "pairs": [_pair_json(pair) for pair in report.candidates],
             }
             for report in reports

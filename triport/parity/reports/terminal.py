@@ -14,6 +14,7 @@ from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.judge.tolerance import CALIBRATIONS
 from triport.parity.layers.judge import LayerReport
+from triport.parity.one_output import ONE_OUTPUT
 from triport.parity.runtimes import by_default, runtimes, runtimes_with
 from triport.reference_models.errors import counted
 
@@ -280,10 +281,12 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False, in
     apart = "; ".join(map(_apart, of_files))
     subjects = len({(report.model, report.weights) for report in reports})
     if not failed:
+        alike = [f"of {one.model} {ONE_OUTPUT}" for one in reports if one.is_one][:1]
         pairs = sum(len(report.pairs) for report in reports)
         if files_differ:
             shown = f"{counted(pairs, 'comparison')} within tolerance"
-            return f"NOT equal: the files differ, and the logits are within tolerance: {apart} ({shown})"
+            said = [f"NOT equal: the files differ, and the logits are within tolerance: {apart} ({shown})"]
+            return "; ".join(said + alike)
         made = len({report.model for report in reports if report.weights.startswith("random seed")})
         kinds = [(subjects - made, "file" if apart else "model"), (made, "model")]
         counts = [counted(count, kind) for count, kind in kinds if count]
@@ -299,6 +302,7 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False, in
         )
         shown = f"{counted(pairs, 'comparison')} within tolerance{but_for}"
         said = [f"{models}, {shown}", apart, "not everything was judged" if in_part else ""]
+        said += alike
         return f"Equal: {'; '.join(filter(None, said))}"
     # a model that was checked on several inputs is as many checks
     kind = "files" if apart else "models"
@@ -310,7 +314,8 @@ def verdict_of(reports: Sequence[ModelReport], *, files_differ: bool = False, in
         if names:
             worst.append(f"{report.model}{at} ({', '.join(names)})")
     unequal = sum(any(not pair.passed for pair in report.candidates) for report in reports)
-    whose = f" {'differs' if unequal == 1 else 'differ'} from what its own weights make" if apart else ""
+    differ = "differs from what its" if unequal == 1 else "differ from what their"
+    whose = f" {differ} own weights make" if apart else ""
     parts = [f"{unequal} of {len(reports)} {what}{whose}: {'; '.join(worst)}"] if worst else []
     off = [_apart(pair) for pair in of_files if not pair.passed]
     within = [_apart(pair) for pair in of_files if pair.passed]
