@@ -118,15 +118,6 @@ class StepReference:
         """Take each step's noise from the draws: the first on disk, the others beside it."""
         first = Spool()
         steps = {step.name: step for step in self.steps}
-        random = np.random.default_rng(seed)
-
-        def fed(path: str, number: int) -> tuple[np.ndarray, ...] | None:
-            given = given_by(path, number)
-            return (
-                None if given is None else tuple(nudged(array, random, dtype=np.float32) for array in given)
-            )
-
-        given_by = self.feed()
 
         def visit(call: ModuleCall) -> None:
             step = steps[call.name]
@@ -147,8 +138,52 @@ class StepReference:
             if step.same_as is not None:
                 self._noise[step.name] = self._noise.get(step.same_as, 0.0)
 
-        for moved, order in nudged_feeds(self.inputs, seed, rounded.draws):
-            rounded.trace(moved, visit, fed if alone else None, order=order)
+        def draw(names: set[str]) -> None:
+            given = self._moved(names, seed)
+            for moved, order in nudged_feeds(self.inputs, seed, rounded.draws):
+                rounded.trace(moved, visit, given, order=order)
+
+        draw({call_name(step.path, step.number) for step in self.steps} if alone else set())
+        # those behind such a call get their noise from it; what is left was computed outside of modules
+        for is_exact in (True, False) if not alone else ():
+            if hidden := self._hidden(first, is_exact):
+                draw(hidden)
+
+    def _moved(self, names: set[str], seed: int) -> Feed | None:
+        """Return what feeds the calls of these names the reference's inputs, moved by a rounding."""
+        random, given_by = np.random.default_rng(seed), self.feed()
+
+        def fed(path: str, number: int) -> tuple[np.ndarray, ...] | None:
+            given = given_by(path, number) if call_name(path, number) in names else None
+            return (
+                None if given is None else tuple(nudged(array, random, dtype=np.float32) for array in given)
+            )
+
+        return fed if names else None
+
+    def _hidden(self, first: Spool, is_exact: bool) -> set[str]:
+        """Return the calls that round what they compute, where no draw shows it.
+
+        A layer of numbers that no input reaches, as a table of positions, gives the same in all of them.
+        With `is_exact`, what the call is given must be the reference's own.
+        """
+        found = set()
+        for step in self.steps:
+            if not step.leaf or step.same_as is not None or step.index or self._noise[step.name]:
+                continue
+            if any(self.noise_given(step)) or self._is_exact([step.name], first):
+                continue
+            if not is_exact or self._is_exact(_given_names(step), first):
+                found.add(call_name(step.path, step.number))
+        return found
+
+    def _is_exact(self, names: list[str], first: Spool) -> bool:
+        """Return whether the first draw has the reference's values, rounded."""
+        return all(
+            np.array_equal(self._spool[name].astype(first[name].dtype), first[name])
+            for name in names
+            if name not in self._sources
+        )
 
 
 def _given_names(step: CallStep) -> list[str]:
