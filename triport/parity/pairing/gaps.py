@@ -24,7 +24,7 @@ from triport.converters.naming.pair_names import PairNames
 
 from .beside import Missed
 from .changed import Changed
-from .crossed import codes_are_crossed
+from .crossed import can_change_places, channels_are_crossed, codes_are_crossed
 from .gap import Bridged, Gap, channel_axis
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike
@@ -42,6 +42,7 @@ _MOST_SOURCES = 3
 _MOST_BRANCHES = 6
 
 _Counterpart = tuple[Source, Mapping[int, int]]
+_Values = dict[Source, np.ndarray]
 
 
 class Gaps:
@@ -101,7 +102,8 @@ class Gaps:
                 made_of = self._made_of(gap, self._inputs | run.before(gap.at))
                 if made_of is None or not self._pass(gap, *made_of):
                     break
-            self.is_crossed = codes_are_crossed(self.found, second)
+            if not self.is_crossed and can_change_places(second.side):
+                self.is_crossed = codes_are_crossed(self.found, second)
         return len(self.found)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
@@ -138,12 +140,21 @@ class Gaps:
         for place in self._places(gap, known, sources):
             of_a, axes = self._known[sources[place]] or (0, {})
             values = self._of_a[of_a], known[sources[place]]
-            block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
-            if block is not None:
-                self._kept = {sources[place]: values[1]}
+            apart = self._kept_apart(gap, (of_a, sources[place]), values, axes)
+            if apart is not None:
+                block, both = apart
+                kept: tuple[_Values, _Values] = {of_a: values[0]}, {sources[place]: values[1]}
+                self._hold_channels(gap, kept, ({of_a: both[0]}, {sources[place]: both[1]}))
                 self._distances.insert(0, len(sources) - place)
                 return of_a, block
         return None
+
+    def _hold_channels(
+        self, gap: Gap, kept: tuple[_Values, _Values], axes: tuple[dict[Source, int], dict[Source, int]]
+    ) -> None:
+        """Note what the second side's code makes a module's input of, and whether channels are exchanged."""
+        self._kept = kept[1]
+        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self._sides, kept, axes)
 
     def _made_of_several(
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
@@ -155,7 +166,9 @@ class Gaps:
             found = made_of_several(first, second, counterparts, self._several)
             if found is not None:
                 last, needed = found
-                self._kept = {one: second.values[one] for one in needed.second}
+                ours = {one: first.values[one] for one in needed.first}
+                theirs = {one: second.values[one] for one in needed.second}
+                self._hold_channels(gap, (ours, theirs), (dict(first.axes), dict(second.axes)))
                 self._several.appendleft(needed)
                 return last, 0
         return None
@@ -305,10 +318,11 @@ class Gaps:
         sources: tuple[Source, Source],
         values: tuple[np.ndarray, np.ndarray],
         axes: Mapping[int, int],
-    ) -> int | None:
+    ) -> tuple[int, tuple[int, int]] | None:
         """Return the block of one value of which code on both sides makes, channel by channel, what is given.
 
-        None where it is of no block, or not the same on both sides.
+        With it come the axes of channels of the value. None where it is of no block, or not the same on both
+        sides.
         """
         assert gap.channels is not None
         size = gap.size or 1
@@ -321,7 +335,7 @@ class Gaps:
             for way in scales(length):
                 blocks = self._blocks(gap, sources, values, (axis, other), way)
                 if len(blocks) == 1:
-                    return blocks.pop()
+                    return blocks.pop(), (axis, other)
         return None
 
     def _blocks(

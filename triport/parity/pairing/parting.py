@@ -151,7 +151,7 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         tuple(said),
         equal,
         tuple(dict.fromkeys(unproven)),
-        is_crossed=can_change_places(b) and (gaps.is_crossed or are_crossed(found, b)),
+        is_crossed=gaps.is_crossed or (can_change_places(b) and are_crossed(found, b)),
         are_known=not of_code and all(one.is_known for one in found),
     )
 
