@@ -21,7 +21,7 @@ from triport.converters.naming.pair_names import PairNames
 from triport.converters.networks.factories import FactoryError
 from triport.parity.kernels.approximations import approximated, told
 from triport.parity.kernels.mindspore import KERNELS
-from triport.reference_models.modules import Part, parts_of
+from triport.reference_models.modules import Part, parameters_of, parts_of
 
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
@@ -49,6 +49,7 @@ class Substituted:
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
         is_crossed: whether modules part that would not if they had each other's counterparts.
         are_known: whether all that part are layers of known kinds: none is random.
+        are_mixed: whether code parts, and modules without parameters do: each could be the other's likeness.
     """
 
     partings: tuple[Parting, ...]
@@ -57,6 +58,7 @@ class Substituted:
     but_for: str = ""
     is_crossed: bool = False
     are_known: bool = False
+    are_mixed: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -97,13 +99,23 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
         feed: the inputs in order.
     """
     try:
-        return _substituted(a, b, names, feed)
+        found = _substituted(a, b, names, feed)
+        if not found.is_proof or not found.are_mixed or not can_change_places(b):
+            return found
+        # what one side does in a module, and the other in code, can be compared as code
+        as_code = _substituted(a, b, names, feed, of_owners=True)
+        return replace(found, is_crossed=as_code.is_crossed)
     except FactoryError:
         return Substituted((), equal=False)
 
 
-def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
+def _substituted(
+    a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray], *, of_owners: bool = False
+) -> Substituted:
+    """Return what parts; `of_owners`: of modules that own parameters, and all else is code."""
     a_parts, b_parts = watched_parts(a), watched_parts(b)
+    if of_owners:
+        a_parts, b_parts = _owning(a, a_parts), _owning(b, b_parts)
     exact = a.is_double and b.is_double
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)
     recording = Recording(a, feed, a_parts, exact)
@@ -153,7 +165,14 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         tuple(dict.fromkeys(unproven)),
         is_crossed=gaps.is_crossed or (can_change_places(b) and are_crossed(found, b)),
         are_known=not of_code and all(one.is_known for one in found),
+        are_mixed=bool(of_code) and any(not parameters_of(one.b.module) for one in found),
     )
+
+
+def _owning(side: Side, parts: dict[str, Part]) -> dict[str, Part]:
+    """Return the modules that own parameters."""
+    owners = {*owners_of(side, parts).values()}
+    return {path: part for path, part in parts.items() if path in owners}
 
 
 def _ran_beside(
