@@ -8,7 +8,7 @@ is wrong.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -16,18 +16,15 @@ from triport.reference_models.modules import Part, parameters_of
 
 from .beside import Found
 from .changed import Changed
-from .gap import Bridged, Gap
+from .gap import Bridged
 from .layouts import close, layout_between
 from .observed import called_with
 from .pieces import key_of
-from .returned import Source
 from .settings import settings_of
 from .sides import Side
 
 # modules of which nothing says how they differ are run on each other's inputs; so many times at most
 _MOST_RUNS = 256
-# numbers that say of what is made of a channel whether it is the same
-_SAID = 8
 
 
 def can_change_places(b: Side) -> bool:
@@ -76,78 +73,6 @@ def codes_are_crossed(passed: Sequence[Bridged], second: Changed) -> bool:
         return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], second)
 
     return _go_round(len(passed), is_like)
-
-
-def channels_are_crossed(
-    gap: Gap,
-    sides: tuple[Changed, Changed],
-    kept: tuple[Mapping[Source, np.ndarray], Mapping[Source, np.ndarray]],
-    axes: tuple[Mapping[Source, int], Mapping[Source, int]],
-) -> bool:
-    """Return whether the second side's code makes of channels what the first's makes of others, in turn.
-
-    All channels are given the same values, so that all that differs is what code does with each.
-
-    Args:
-        gap: what is made.
-        sides: with other parameters and inputs, which keep their channels apart.
-        kept: of which values either makes it.
-        axes: those of the channels of these.
-    """
-    size = gap.size or 1
-    said: list[list[np.ndarray]] = [[], []]
-    is_direct = gap.shape is not None and gap.channels is not None and len({*gap.channels}) == 1
-    chosen = _largest_channel(kept[0], axes[0], size)
-    for sign in (1.0, -1.0):
-        for place, call in enumerate((gap.call.call, gap.at)):
-            values = {
-                one: sign * _of_one_channel(array, axes[place][one], size, chosen)
-                for one, array in kept[place].items()
-            }
-            made = sides[place].given(call, values)
-            if made is None or gap.channels is None or not np.isfinite(made).all():
-                break
-            said[place].append(_told_of_channels(made, gap.channels[place], is_direct))
-    told = [np.concatenate(one[: min(map(len, said))] or [np.zeros((0, size))]) for one in said]
-    if not told[0].size or told[0].shape != told[1].shape:
-        return False
-    allowed = 100 * gap.call.given_tolerance[0] * np.abs(told[0]).max(initial=0.0)
-    # by channel of the second side, those of the first of which the same is made
-    like = np.all(np.abs(told[1][:, :, None] - told[0][:, None, :]) <= allowed, axis=0)
-    differ = ~like.diagonal()
-    left = like & differ & differ[:, None]
-    while left.any():
-        # what nothing leads to, or what leads nowhere, is in no round
-        inside = left.any(0) & left.any(1)
-        if inside[left.any(0) | left.any(1)].all():
-            return True
-        left &= inside & inside[:, None]
-    return False
-
-
-def _largest_channel(kept: Mapping[Source, np.ndarray], axes: Mapping[Source, int], size: int) -> int:
-    total = np.zeros(size)
-    for one, array in kept.items():
-        rows = np.moveaxis(np.asarray(array, np.float64), axes[one], 0).reshape(
-            -1, size, array.size // array.shape[axes[one]]
-        )
-        total += np.square(rows).sum((0, 2))
-    return int(total.argmax())
-
-
-def _of_one_channel(array: np.ndarray, axis: int, size: int, chosen: int) -> np.ndarray:
-    """Return an array in which all channels, of every block of so many, have the values of one of them."""
-    places = np.arange(array.shape[axis]) // size * size + chosen
-    return np.take(np.asarray(array, np.float64), places, axis)
-
-
-def _told_of_channels(made: np.ndarray, axis: int, is_direct: bool) -> np.ndarray:
-    """Return numbers by channel that are the same where the same is made, in any order unless direct."""
-    rows = np.moveaxis(made, axis, 0).reshape(made.shape[axis], -1).astype(np.float64)
-    rows = rows if is_direct else np.sort(rows, axis=1)
-    counts = np.random.default_rng(0).standard_normal((_SAID, rows.shape[1])) / np.sqrt(rows.shape[1])
-    found: np.ndarray = counts @ rows.T
-    return found
 
 
 def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:

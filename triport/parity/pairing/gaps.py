@@ -24,7 +24,8 @@ from triport.converters.naming.pair_names import PairNames
 
 from .beside import Missed
 from .changed import Changed
-from .crossed import can_change_places, channels_are_crossed, codes_are_crossed
+from .crossed import can_change_places, codes_are_crossed
+from .crossed_channels import channels_are_crossed
 from .gap import Bridged, Gap, channel_axis
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike

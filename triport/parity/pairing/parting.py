@@ -26,6 +26,7 @@ from triport.reference_models.modules import Part, parameters_of, parts_of
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
 from .crossed import are_crossed, can_change_places
+from .crossed_channels import modules_cross_channels
 from .gaps import Gaps
 from .layouts import layout_between
 from .observed import every_part, observe
@@ -163,7 +164,9 @@ def _substituted(
         tuple(said),
         equal,
         tuple(dict.fromkeys(unproven)),
-        is_crossed=gaps.is_crossed or (can_change_places(b) and are_crossed(found, b)),
+        is_crossed=gaps.is_crossed
+        or modules_cross_channels(found, a, b)
+        or (can_change_places(b) and are_crossed(found, b)),
         are_known=not of_code and all(one.is_known for one in found),
         are_mixed=bool(of_code) and any(not parameters_of(one.b.module) for one in found),
     )
