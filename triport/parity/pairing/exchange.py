@@ -24,8 +24,8 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
 
     What had equal gradients is exchanged, alone. For each choice among twins the other choice is made, and
     everything after it is matched anew: where that map is complete and gives the same outputs, what it
-    exchanges is exchangeable. It is not where layers are set otherwise, which other inputs or training may
-    show, nor where large inputs or negative values tell them apart.
+    exchanges is exchangeable. It is not where layers are set otherwise, which other inputs may show, nor
+    where large inputs or negative values tell them apart.
     """
     original = dict(matching.matches)
     groups: list[set[str]] = []
@@ -38,7 +38,7 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
         matched = all(piece in original for piece in (*pieces[one], *pieces[other]))
         same = matched and [piece.cut for piece in pieces[one]] == [piece.cut for piece in pieces[other]]
         together = any({one, other} <= group for group in groups)
-        if one == other or not same or together or matching.set_otherwise(one, other, (0, 0)):
+        if one == other or not same or together or matching.computes_otherwise(one, other):
             continue
         if _are_the_same(matching, original, pieces[one], pieces[other], allowed):
             _join(groups, {one, other})
@@ -49,7 +49,7 @@ def exchangeable(matching: Matching, progress: Progress) -> tuple[tuple[str, ...
             progress(f"exchanging twins, {place + 1} of {len(choices)}")
             found = _otherwise(matching, choice, instead, known[place])
             cycles = _exchanged(original, found) if found is not None else []
-            if any(matching.set_otherwise(*pair, (0, 0)) for one in cycles for pair in combinations(one, 2)):
+            if any(matching.computes_otherwise(*pair) for one in cycles for pair in combinations(one, 2)):
                 continue
             for cycle in cycles:
                 _join(groups, cycle)

@@ -95,7 +95,7 @@ def one_twin(matching: Matching, seen: Seen) -> list[Match]:
                     map(int, near),
                     key=lambda one: (
                         _is_elsewhere(matching, piece, b[one]),
-                        matching.set_otherwise(piece.name, b[one].name),
+                        matching.set_otherwise(piece, b[one]),
                     ),
                 )
                 twins = [Match(piece, b[one], orders[row][one], "any of its twins") for one in likely]

@@ -334,15 +334,27 @@ class Matching:
         self.matches = {match.a: match for match in matches}
         self.taken = {match.b: match for match in matches}
 
-    def set_otherwise(self, a: str, b: str, places: tuple[int, int] = (0, 1)) -> int:
-        """Return in how many settings the layers of two parameters differ, such as momentum or dilation."""
-        if self._settings is None:
-            self._settings = layers_settings(self.sides[0]), layers_settings(self.sides[1])
+    def set_otherwise(self, a: Piece, b: Piece) -> int:
+        """Return in how many settings the layers of two pieces differ, such as momentum or dilation."""
         first, second = (
-            self._settings[place].get(self.sides[place].parameters[name].owner, {})
-            for place, name in zip(places, (a, b), strict=True)
+            self._settings_of(place, one.name) for place, one in zip((0, 1), (a, b), strict=True)
         )
         return len([*differences(first, second)])
+
+    def computes_otherwise(self, one: str, other: str) -> bool:
+        """Whether layers of the first side are set otherwise of which these are, but for what is added last.
+
+        What is only seen in training is not meant.
+        """
+        if "shift" in (self.sides[0].parameters[one].role or ""):
+            return False
+        first, second = self._settings_of(0, one), self._settings_of(0, other)
+        return any(not said.startswith("momentum") for said in differences(first, second))
+
+    def _settings_of(self, place: int, name: str) -> Settings:
+        if self._settings is None:
+            self._settings = layers_settings(self.sides[0]), layers_settings(self.sides[1])
+        return self._settings[place].get(self.sides[place].parameters[name].owner, {})
 
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""
