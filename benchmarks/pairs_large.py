@@ -1,4 +1,4 @@
-"""Memory and seconds of `pair` on two large networks of residual blocks, with other names and in another order.
+"""Memory and seconds of `pair` on two large networks of residual blocks, whose names and order differ.
 
 Each way runs in a process of its own: NETs that are named, and objects that are handed over.
 
