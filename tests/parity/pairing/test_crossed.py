@@ -147,6 +147,28 @@ def in_order(order):
     return truth
 
 
+def before_layers(order, epsilon):
+    """A matrix whose blocks go through a function and a layer each."""
+
+    def forward(self, x):
+        blocks = dict(zip(order, self.many(x).chunk(2, -1), strict=True))
+        found = (getattr(self, f"two{at}")(ALL[at](blocks[at])) for at in order)
+        return self.last(torch.tanh(self.norm(sum(found))))
+
+    parts = {f"two{at}": nn.Linear(5, 5) for at in order}
+    return net(
+        forward, many=nn.Linear(6, 10), **parts, norm=nn.LayerNorm(5, eps=epsilon), last=nn.Linear(5, 3)
+    )
+
+
+def halves(tensors):
+    """Lay the blocks of the matrix the other way round."""
+    return {
+        name: np.concatenate(np.split(array, 2)[::-1]) if name.startswith("many") else array
+        for name, array in tensors.items()
+    }
+
+
 ALL = (torch.relu, torch.abs, lambda x: 2 * x)
 
 
@@ -165,6 +187,14 @@ BRANCHES = [
     *(in_turn(kind, *places) for kind in KINDS for places in (((0,), (1,)), ((0, 1), (0,)), ((0,), (0, 1)))),
 ]
 BLOCKS = [
+    Crossed(
+        "blocks of a layer, each before a layer of its own",
+        lambda: before_layers((0, 1), 1e-5),
+        lambda: before_layers((1, 0), 1e-1),
+        ROW,
+        halves,
+        exchanged,
+    ),
     of_blocks("a dense layer", (1, 0), dense),
     of_blocks("a dense layer", (2, 0, 1), dense),
     of_blocks("a convolution", (1, 0), convolved),

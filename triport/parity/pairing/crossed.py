@@ -58,19 +58,20 @@ def are_crossed(found: Sequence[Found], b: Side) -> bool:
     return _go_round(len(found), is_like)
 
 
-def codes_are_crossed(passed: Sequence[Bridged], second: Changed) -> bool:
+def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed]) -> bool:
     """Return whether the second side's code before modules makes what the first's does before others.
 
-    Both sides' code is given the same: what the first side's made its own of.
+    Both sides' code is given the same: what the first side's made its own of. Of several blocks of channels
+    all are given the same, whichever code takes.
 
     Args:
         passed: in the order of calls.
-        second: the second side, whose parameters are changed.
+        sides: with other parameters.
     """
     shapes = [_shapes(one) for one in passed]
 
     def is_like(place: int, other: int) -> bool:
-        return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], second)
+        return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], sides)
 
     return _go_round(len(passed), is_like)
 
@@ -93,15 +94,18 @@ def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:
 
 
 def _shapes(one: Bridged) -> Hashable:
-    return one.gap.given.shape, one.gap.call.given[0].shape, *(array.shape for array in one.kept.values())
+    return one.gap.given.shape, one.gap.call.given[0].shape, *(kept.shapes for kept in one.made_of)
 
 
-def _makes_the_same(one: Bridged, other: Bridged, second: Changed) -> bool:
+def _makes_the_same(one: Bridged, other: Bridged, sides: tuple[Changed, Changed]) -> bool:
     """Return whether the second side's code before one module makes what the first's makes before another."""
-    kept = dict(zip(one.kept, other.kept.values(), strict=True))
-    made = second.given(one.gap.at, kept)
-    wanted, tolerance = other.gap.call.given[0], other.gap.call.given_tolerance[0]
-    return made is not None and layout_between(wanted, made, tolerance) is not None
+    size, (first, second) = one.gap.size or 1, other.made_of
+    wanted = sides[0].given(other.gap.call.call, first.with_one_block(size))
+    kept = dict(zip(one.made_of[1].values, second.with_one_block(size).values(), strict=True))
+    made = sides[1].given(one.gap.at, kept)
+    if made is None or wanted is None:
+        return False
+    return layout_between(wanted, made, other.gap.call.given_tolerance[0]) is not None
 
 
 def _returns_the_same(one: Found, other: Found, b: Side) -> bool:

@@ -6,7 +6,7 @@ other's block makes the code behind it part, or a module of the user's own, with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from triport.reference_models.modules import parameters_of
 
 from .beside import Found
 from .changed import Changed
-from .gap import Gap
+from .gap import Gap, Kept
 from .observed import called_with
-from .returned import Source
 from .settings import group_of
 from .sides import Side
 
@@ -34,8 +33,7 @@ _Made = Callable[[int, float], np.ndarray | None]
 def channels_are_crossed(
     gap: Gap,
     sides: tuple[Changed, Changed],
-    kept: tuple[Mapping[Source, np.ndarray], Mapping[Source, np.ndarray]],
-    axes: tuple[Mapping[Source, int], Mapping[Source, int]],
+    made_of: tuple[Kept, Kept],
 ) -> bool:
     """Return whether the second side's code makes of channels what the first's makes of others, in turn.
 
@@ -44,18 +42,15 @@ def channels_are_crossed(
     Args:
         gap: what is made.
         sides: with other parameters and inputs; they keep channels apart.
-        kept: of which values either makes it.
-        axes: those of the channels of these.
+        made_of: of which values either makes it.
     """
     if gap.channels is None or gap.size is None:
         return False
-    size = gap.size
-    chosen = _largest([(array, axes[0][one]) for one, array in kept[0].items()], size)
+    size, first = gap.size, made_of[0]
+    chosen = _largest([(array, first.axes[one]) for one, array in first.values.items()], size)
 
     def made(place: int, factor: float) -> np.ndarray | None:
-        values = {
-            one: factor * _of_one(array, axes[place][one], size, chosen) for one, array in kept[place].items()
-        }
+        values = made_of[place].with_one_channel(size, chosen, factor)
         return sides[place].given((gap.call.call, gap.at)[place], values)
 
     return _go_round(made, gap.channels, gap.call.given_tolerance[0])
@@ -80,11 +75,14 @@ def _crosses(one: Found, a: Side, b: Side) -> bool:
         if size < 2 or axis >= returned[0].ndim or size % returned[0].shape[axis]:
             continue
         size = returned[0].shape[axis]
-        value = _of_one(given[0], axis, size, _largest([(given[0], axis)], size)).astype(given[0].dtype)
+        kept, chosen = Kept({0: given[0]}, {0: axis}), _largest([(given[0], axis)], size)
 
-        def made(place: int, factor: float, value: np.ndarray = value) -> np.ndarray | None:
+        def made(
+            place: int, factor: float, kept: Kept = kept, size: int = size, chosen: int = chosen
+        ) -> np.ndarray | None:
             side, part = ((a, one.a.part), (b, one.b))[place]
-            return called_with(side, part, (factor * value).astype(value.dtype))
+            value = kept.with_one_channel(size, chosen, factor)[0]
+            return called_with(side, part, value.astype(one.given[0].dtype))
 
         if _go_round(made, (axis, axis), one.a.returned_tolerance[0]):
             return True
@@ -125,12 +123,6 @@ def _largest(arrays: Sequence[tuple[np.ndarray, int]], size: int) -> int:
         rows = np.moveaxis(np.asarray(array, np.float64), axis, 0)
         total += np.square(rows.reshape(-1, size, array.size // array.shape[axis])).sum((0, 2))
     return int(total.argmax())
-
-
-def _of_one(array: np.ndarray, axis: int, size: int, chosen: int) -> np.ndarray:
-    """Return an array in which all channels, of every block of so many, have the values of one of them."""
-    places = np.arange(array.shape[axis]) // size * size + chosen
-    return np.take(np.asarray(array, np.float64), places, axis)
 
 
 def _told(made: np.ndarray, axis: int, is_direct: bool) -> np.ndarray:

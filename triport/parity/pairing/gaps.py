@@ -16,7 +16,7 @@ is given has a shape of its own: then none is passed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -26,11 +26,10 @@ from .beside import Missed
 from .changed import Changed
 from .crossed import can_change_places, codes_are_crossed
 from .crossed_channels import channels_are_crossed
-from .gap import Bridged, Gap, channel_axis
+from .gap import Bridged, Gap, Kept, channel_axis, kind_of, sizes_in
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike
 from .observed import Call, called_with
-from .pieces import Key, key_of
 from .recording import Recorded, Recording
 from .returned import Returned, Source
 from .scales import scales, times
@@ -43,7 +42,6 @@ _MOST_SOURCES = 3
 _MOST_BRANCHES = 6
 
 _Counterpart = tuple[Source, Mapping[int, int]]
-_Values = dict[Source, np.ndarray]
 
 
 class Gaps:
@@ -76,8 +74,8 @@ class Gaps:
             if len(row.a) == len(row.b) == 1
             if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
         }
-        # what the second side's code is given, and whether two modules may be behind each other's code
-        self._kept: dict[Source, np.ndarray] = {}
+        # what the code of each side is given, and whether two modules may be behind each other's code
+        self._kept = Kept({}, {}), Kept({}, {})
         self.is_crossed = False
         # what was needed where code made of several values what a module was given, the latest first
         self._several: deque[Needed] = deque(maxlen=_MOST_BRANCHES)
@@ -104,7 +102,7 @@ class Gaps:
                 if made_of is None or not self._pass(gap, *made_of):
                     break
             if not self.is_crossed and can_change_places(second.side):
-                self.is_crossed = codes_are_crossed(self.found, second)
+                self.is_crossed = codes_are_crossed(self.found, self._sides)
         return len(self.found)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
@@ -126,10 +124,10 @@ class Gaps:
         if found is None:
             return None
         side = self._sides[0].side
-        sizes = _sizes_in(side, gap.call.path)
+        sizes = sizes_in(side, gap.call.path)
         is_taken = any(
             (one.source, one.block) == found
-            and _sizes_in(side, one.gap.call.path) == sizes
+            and sizes_in(side, one.gap.call.path) == sizes
             and (None in (one.gap.shape, gap.shape) or one.gap.shape == gap.shape)
             for one in self.found
         )
@@ -144,18 +142,19 @@ class Gaps:
             apart = self._kept_apart(gap, (of_a, sources[place]), values, axes)
             if apart is not None:
                 block, both = apart
-                kept: tuple[_Values, _Values] = {of_a: values[0]}, {sources[place]: values[1]}
-                self._hold_channels(gap, kept, ({of_a: both[0]}, {sources[place]: both[1]}))
+                self._hold_channels(
+                    gap,
+                    Kept({of_a: values[0]}, {of_a: both[0]}),
+                    Kept({sources[place]: values[1]}, {sources[place]: both[1]}),
+                )
                 self._distances.insert(0, len(sources) - place)
                 return of_a, block
         return None
 
-    def _hold_channels(
-        self, gap: Gap, kept: tuple[_Values, _Values], axes: tuple[dict[Source, int], dict[Source, int]]
-    ) -> None:
-        """Note what the second side's code makes a module's input of, and whether channels are exchanged."""
-        self._kept = kept[1]
-        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self._sides, kept, axes)
+    def _hold_channels(self, gap: Gap, first: Kept, second: Kept) -> None:
+        """Note what both sides make a module's input of, and whether channels of that are exchanged."""
+        self._kept = first, second
+        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self._sides, (first, second))
 
     def _made_of_several(
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
@@ -167,9 +166,11 @@ class Gaps:
             found = made_of_several(first, second, counterparts, self._several)
             if found is not None:
                 last, needed = found
-                ours = {one: first.values[one] for one in needed.first}
-                theirs = {one: second.values[one] for one in needed.second}
-                self._hold_channels(gap, (ours, theirs), (dict(first.axes), dict(second.axes)))
+                self._hold_channels(
+                    gap,
+                    Kept({one: first.values[one] for one in needed.first}, first.axes),
+                    Kept({one: second.values[one] for one in needed.second}, second.axes),
+                )
                 self._several.appendleft(needed)
                 return last, 0
         return None
@@ -195,7 +196,7 @@ class Gaps:
         second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
         for one in (first, second):
             one.side.forget(one.call)
-        self._kept = {source: known[source]}
+        self._kept = Kept({of_a: self._of_a[of_a]}, {}), Kept({source: known[source]}, {})
         return (of_a, 0) if makes_alike(first, second, layout, channels, self._vectors) else None
 
     def _sources(
@@ -232,7 +233,7 @@ class Gaps:
                     gap.call.given_tolerance[0],
                     {one: array for one, array in values.items() if one in axes[place]},
                     axes[place],
-                    {one: _kind_of(side.side, one) for one in axes[place]},
+                    {one: kind_of(side.side, one) for one in axes[place]},
                 )
             )
         return found[0], found[1], counterparts
@@ -387,16 +388,3 @@ def _sums(array: np.ndarray) -> np.ndarray:
     """Return what is the same of an array in every order of its values."""
     values = np.asarray(array, np.float64)
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
-
-
-def _kind_of(side: Side, source: Source) -> Hashable:
-    """Return what has the same only where sources could have each other's place."""
-    if isinstance(source, tuple):
-        return _sizes_in(side, source[0])
-    return "a vector" if isinstance(source, str) else source
-
-
-def _sizes_in(side: Side, path: str) -> tuple[Key, ...]:
-    """Return the sizes of all parameters in a module."""
-    inside = [one for one in side.parameters.values() if f"{one.owner}.".startswith(f"{path}.")]
-    return tuple(sorted(key_of(one.shape) for one in inside))
