@@ -37,7 +37,7 @@ def apart_with(matching: Matching, matches: Iterable[Match], tried: Match) -> li
 
 def may_be_negative(piece: Piece) -> bool:
     """Whether nothing says that the values of a piece are positive: that may be tried."""
-    return piece.role is None and len(piece.key) < 2
+    return piece.role in (None, "scale", "slope") and len(piece.key) < 2
 
 
 def feeds_of(matching: Matching) -> list[Sequence[np.ndarray]]:
