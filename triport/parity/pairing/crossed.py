@@ -2,7 +2,7 @@
 
 Two branches may differ in nothing but a dilation, or one in the activation behind it. A map that gives each
 the other's weights makes both part, with a difference that is true; yet not the graphs differ, but the map
-is wrong.
+is wrong. Of branches side by side it is enough that one of them would not part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .beside import Found
 from .changed import Changed
 from .gap import Bridged
 from .layouts import close, layout_between
-from .observed import called_with
+from .observed import Call, called_with
 from .pieces import key_of
 from .settings import settings_of
 from .sides import Side
@@ -39,11 +39,12 @@ def can_change_places(b: Side) -> bool:
     return any(len(set(each)) < len(each) for each in (modules, matrices))
 
 
-def are_crossed(found: Sequence[Found], b: Side) -> bool:
-    """Return whether modules of the second side that part are like those of the first in others, in turn.
+def are_crossed(found: Sequence[Found], a: Changed, b: Side) -> bool:
+    """Return whether modules of the second side that part are like those of the first in others.
 
     Args:
         found: what parts.
+        a: the first side, with its own values.
         b: the second side.
     """
     pairs = [(_like(one.a.part, one.a.given, one), _like(one.b, one.given, one)) for one in found]
@@ -55,7 +56,7 @@ def are_crossed(found: Sequence[Found], b: Side) -> bool:
         # what differs in nothing that is known may keep a function of the user's own
         return first != second or _returns_the_same(found[other], found[place], b)
 
-    return _go_round(len(found), is_like)
+    return _change_places([one.a.call for one in found], is_like, a)
 
 
 def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed]) -> bool:
@@ -73,16 +74,23 @@ def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed])
     def is_like(place: int, other: int) -> bool:
         return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], sides)
 
-    return _go_round(len(passed), is_like)
+    return _change_places([one.gap.call.call for one in passed], is_like, sides[0])
 
 
-def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:
-    """Return whether some of these are like another of them, which is like a third, and so on round.
+def _change_places(calls: Sequence[Call], is_like: Callable[[int, int], bool], a: Changed) -> bool:
+    """Return whether one is like another beside it, or some like one another all round.
 
     Those that are near each other are looked at first.
+
+    Args:
+        calls: of the first side.
+        is_like: whether what the second side has in the place of one is what the first has in another's.
+        a: the first side.
     """
-    pairs = sorted(itertools.permutations(range(count), 2), key=lambda both: abs(both[0] - both[1]))
+    pairs = sorted(itertools.permutations(range(len(calls)), 2), key=lambda both: abs(both[0] - both[1]))
     like = [both for both in pairs[:_MOST_RUNS] if is_like(*both)]
+    if any(not a.follow_each_other(calls[one], calls[other]) for one, other in like[:_MOST_RUNS]):
+        return True
     while like:
         # what nothing leads to, or what leads nowhere, is in no round
         begins, ends = {one for one, _ in like}, {other for _, other in like}
@@ -100,7 +108,9 @@ def _shapes(one: Bridged) -> Hashable:
 def _makes_the_same(one: Bridged, other: Bridged, sides: tuple[Changed, Changed]) -> bool:
     """Return whether the second side's code before one module makes what the first's makes before another."""
     size, (first, second) = one.gap.size or 1, other.made_of
-    wanted = sides[0].given(other.gap.call.call, first.with_one_block(size))
+    wanted: np.ndarray | None = other.gap.call.given[0]
+    if first.has_blocks(size):
+        wanted = sides[0].given(other.gap.call.call, first.with_one_block(size))
     kept = dict(zip(one.made_of[1].values, second.with_one_block(size).values(), strict=True))
     made = sides[1].given(one.gap.at, kept)
     if made is None or wanted is None:

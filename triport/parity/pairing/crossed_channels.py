@@ -35,7 +35,7 @@ def channels_are_crossed(
     sides: tuple[Changed, Changed],
     made_of: tuple[Kept, Kept],
 ) -> bool:
-    """Return whether the second side's code makes of channels what the first's makes of others, in turn.
+    """Return whether the second side's code makes of channels that part what the first's makes of others.
 
     All channels are given the same values, so that all that differs is what code does with each.
 
@@ -53,7 +53,7 @@ def channels_are_crossed(
         values = made_of[place].with_one_channel(size, chosen, factor)
         return sides[place].given((gap.call.call, gap.at)[place], values)
 
-    return _go_round(made, gap.channels, gap.call.given_tolerance[0])
+    return _are_like_others(made, gap.channels, gap.call.given_tolerance[0])
 
 
 def modules_cross_channels(found: Sequence[Found], a: Side, b: Side) -> bool:
@@ -84,13 +84,13 @@ def _crosses(one: Found, a: Side, b: Side) -> bool:
             value = kept.with_one_channel(size, chosen, factor)[0]
             return called_with(side, part, value.astype(one.given[0].dtype))
 
-        if _go_round(made, (axis, axis), one.a.returned_tolerance[0]):
+        if _are_like_others(made, (axis, axis), one.a.returned_tolerance[0]):
             return True
     return False
 
 
-def _go_round(made: _Made, axes: tuple[int, int], tolerance: float) -> bool:
-    """Return whether what the second side makes of channels is what the first makes of others, in turn."""
+def _are_like_others(made: _Made, axes: tuple[int, int], tolerance: float) -> bool:
+    """Return whether what the second side makes of channels is what the first makes of others that part."""
     told: list[list[np.ndarray]] = [[], []]
     for factor in (1.0, -1.0):
         both = made(0, factor), made(1, factor)
@@ -106,14 +106,8 @@ def _go_round(made: _Made, axes: tuple[int, int], tolerance: float) -> bool:
     # by channel of the second side, those of the first of which the same is made
     like = np.all(np.abs(second[:, :, None] - first[:, None, :]) <= allowed, axis=0)
     differ = ~like.diagonal()
-    left = like & differ & differ[:, None]
-    # what nothing leads to, or what leads nowhere, is in no round
-    while left.any():
-        inside = left.any(0) & left.any(1)
-        if np.array_equal(left & inside & inside[:, None], left):
-            return True
-        left &= inside & inside[:, None]
-    return False
+    # of channels that part one would not, if it had the place of another that does
+    return bool((like & differ & differ[:, None]).any())
 
 
 def _largest(arrays: Sequence[tuple[np.ndarray, int]], size: int) -> int:

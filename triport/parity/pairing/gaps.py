@@ -48,6 +48,7 @@ class Gaps:
     """The modules of the second side that are found to be behind code that may be passed over.
 
     Attributes:
+        sides: both, to be run with other values.
         found: in the order in which they were.
         forced: by the module's call that of the first side whose input it is given.
         apart: likewise where that has another shape, so that the module was run on it by itself; in the run
@@ -57,7 +58,7 @@ class Gaps:
     def __init__(
         self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording, names: PairNames
     ) -> None:
-        self._sides = Changed(a, feed), Changed(b, feed)
+        self.sides = Changed(a, feed), Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
         self._sums: dict[Source, np.ndarray] = {}
@@ -72,7 +73,7 @@ class Gaps:
             row.b[0]: row.a[0]
             for row in names.rows
             if len(row.a) == len(row.b) == 1
-            if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
+            if row.a[0] in self.sides[0].vectors and row.b[0] in self.sides[1].vectors
         }
         # what the code of each side is given, and whether two modules may be behind each other's code
         self._kept = Kept({}, {}), Kept({}, {})
@@ -87,7 +88,7 @@ class Gaps:
             missed: the modules of the second side that were given something else, in order.
             run: what the modules of the second side return if they are given what their counterparts are.
         """
-        first, second = self._sides
+        first, second = self.sides
         self._of_a = self._inputs | first.run(Returned(self._recording.distinct)).returned
         second.knows(run)
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
@@ -102,7 +103,7 @@ class Gaps:
                 if made_of is None or not self._pass(gap, *made_of):
                     break
             if not self.is_crossed and can_change_places(second.side):
-                self.is_crossed = codes_are_crossed(self.found, self._sides)
+                self.is_crossed = codes_are_crossed(self.found, self.sides)
         return len(self.found)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
@@ -123,7 +124,7 @@ class Gaps:
         found = found or self._made_alike(gap, known, sources)
         if found is None:
             return None
-        side = self._sides[0].side
+        side = self.sides[0].side
         sizes = sizes_in(side, gap.call.path)
         is_taken = any(
             (one.source, one.block) == found
@@ -154,13 +155,13 @@ class Gaps:
     def _hold_channels(self, gap: Gap, first: Kept, second: Kept) -> None:
         """Note what both sides make a module's input of, and whether channels of that are exchanged."""
         self._kept = first, second
-        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self._sides, (first, second))
+        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self.sides, (first, second))
 
     def _made_of_several(
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         # what modules with others inside return is made of what these do, and of vectors
-        inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
+        inner = [one for one in sources if not (isinstance(one, tuple) and self.sides[1].has_inside(one[0]))]
         for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
             first, second, counterparts = self._sources(gap, known, kept)
             found = made_of_several(first, second, counterparts, self._several)
@@ -179,19 +180,19 @@ class Gaps:
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         """Return the source of which both sides make the same where its values have length one."""
-        vectors = [*self._sides[1].vectors]
-        place = self._last_that_suffice(gap, {**known, **self._sides[1].vectors}, sources, vectors)
+        vectors = [*self.sides[1].vectors]
+        place = self._last_that_suffice(gap, {**known, **self.sides[1].vectors}, sources, vectors)
         if place is None or gap.shape is None:
             return None
         source, of_a = sources[place], (self._known[sources[place]] or (0, {}))[0]
         channels = None
         if isinstance(of_a, tuple):
-            channels = channel_axis(self._sides[0].parts[of_a[0]], self._of_a[of_a])
+            channels = channel_axis(self.sides[0].parts[of_a[0]], self._of_a[of_a])
         tolerance = gap.call.given_tolerance[0]
         layout = layout_between(self._of_a[of_a], known[source], tolerance)
         if channels is None or layout is None:
             return None
-        sides = self._sides
+        sides = self.sides
         first = CodeBehind(sides[0], gap.call.call, gap.call.given[0], of_a, self._of_a[of_a], tolerance)
         second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
         for one in (first, second):
@@ -218,7 +219,7 @@ class Gaps:
                 axes[0][of_a], axes[1][one] = places[0]
         of_vectors = self._vectors.values(), self._vectors.keys()
         found = []
-        for place, side in enumerate(self._sides):
+        for place, side in enumerate(self.sides):
             shapes = {one: side.vectors[one].shape for one in of_vectors[place]}
             axes[place].update(
                 {one: shape.index(gap.size) for one, shape in shapes.items() if gap.size in shape}
@@ -266,7 +267,7 @@ class Gaps:
         )
 
     def _suffice(self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
-        made = self._sides[1].given(gap.at, {one: known[one] for one in sources})
+        made = self.sides[1].given(gap.at, {one: known[one] for one in sources})
         return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
 
     def _last_that_suffice(
@@ -298,7 +299,7 @@ class Gaps:
             return source, {axis: axis for axis in range(value.ndim)}
         if isinstance(source, tuple) and source in self.apart:
             call = self.apart[source]
-            channels = Gap(call, source, self._sides[1].parts[source[0]], value).channels
+            channels = Gap(call, source, self.sides[1].parts[source[0]], value).channels
             return None if channels is None else (call.call, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
@@ -328,7 +329,7 @@ class Gaps:
         """
         assert gap.channels is not None
         size = gap.size or 1
-        for side, call in zip(self._sides, (gap.call.call, gap.at), strict=True):
+        for side, call in zip(self.sides, (gap.call.call, gap.at), strict=True):
             side.forget(call)
         for axis, other in axes.items():
             length = values[0].shape[axis]
@@ -353,7 +354,7 @@ class Gaps:
         for factors in way:
             for place in (1, 0):
                 kept = {sources[place]: times(values[place], factors, axes[place])}
-                made = self._sides[place].given((gap.call.call, gap.at)[place], kept)
+                made = self.sides[place].given((gap.call.call, gap.at)[place], kept)
                 found &= gap.blocks_of(place, made, factors)
                 if not found:
                     return found
@@ -373,7 +374,7 @@ class Gaps:
 
     def _returns_alike(self, gap: Gap) -> bool:
         """Whether both modules return the same of what the one is given, or of what the other is."""
-        call, (first, second) = gap.call, self._sides
+        call, (first, second) = gap.call, self.sides
         with first.unchanged(), second.unchanged():
             made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
             own = called_with(second.side, gap.part, gap.given)

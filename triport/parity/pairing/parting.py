@@ -166,7 +166,7 @@ def _substituted(
         tuple(dict.fromkeys(unproven)),
         is_crossed=gaps.is_crossed
         or modules_cross_channels(found, a, b)
-        or (can_change_places(b) and are_crossed(found, b)),
+        or (can_change_places(b) and are_crossed(found, gaps.sides[0], b)),
         are_known=not of_code and all(one.is_known for one in found),
         are_mixed=bool(of_code) and any(not parameters_of(one.b.module) for one in found),
     )
