@@ -89,6 +89,18 @@ KINDS = {
 }
 
 
+def one_alike(name, first, second, first_modules=(), second_modules=()):
+    """Branches of which one differs, or both do, so that an exchange looks as true."""
+    return Crossed(
+        name,
+        lambda: branches((0, 1), 1e-5, first, first_modules, (0, 1) if first_modules else ()),
+        lambda: branches((1, 0), 1e-2, second, second_modules, (0, 1) if second_modules else ()),
+        IMAGE,
+        same,
+        exchanged,
+    )
+
+
 def in_turn(kind, first, second):
     functions, modules = KINDS[kind]
     return Crossed(
@@ -186,6 +198,12 @@ def of_blocks(name, order, layer, is_module=False, functions=ALL):
 BRANCHES = [
     *(in_turn(kind, *places) for kind in KINDS for places in (((0,), (1,)), ((0, 1), (0,)), ((0,), (0, 1)))),
 ]
+SIMILAR = [
+    one_alike("one branch alike, in modules", (), (), (nn.ReLU, nn.Tanh), (nn.GELU, nn.Tanh)),
+    one_alike("one branch alike, in code", (torch.relu, torch.abs), (slope, torch.abs)),
+    one_alike("no branch alike, in modules", (), (), (nn.ReLU, nn.Tanh), (nn.GELU, nn.SiLU)),
+    one_alike("no branch alike, in code", (torch.relu, torch.abs), (slope, lambda x: 2 * x)),
+]
 BLOCKS = [
     Crossed(
         "blocks of a layer, each before a layer of its own",
@@ -238,12 +256,24 @@ def test_the_right_map_of_branches_is_proven(case):
     assert proven(case, case.right)
 
 
-@each([*BLOCKS, *BRANCHES], quick=len(BLOCKS) + 3)
+@each(SIMILAR[:2])
+def test_the_branch_that_differs_is_found(case):
+    found = triport.pair(case.a(), case.b(), inputs=list(case.inputs))
+    assert found.proven
+    assert not wrong_rows(Case(case.name, case.a, case.b, case.inputs, case.right), found)
+
+
+@each(SIMILAR[2:], quick=1)
+def test_what_could_be_either_is_not_proven(case):
+    assert not proven(case, case.right)
+
+
+@each([*BLOCKS, *SIMILAR, *BRANCHES], quick=len(BLOCKS) + 3)
 def test_a_crossed_map_is_not(case):
     assert not proven(case, case.wrong)
 
 
-@each([BRANCHES[0], BLOCKS[0], *BRANCHES[1:], *BLOCKS[1:]], quick=2)
+@each([BRANCHES[0], BLOCKS[0], *BRANCHES[1:], *BLOCKS[1:], *SIMILAR], quick=2)
 def test_the_pair_accepts_no_crossed_map(case):
     found = triport.pair(case.a(), case.b(), inputs=list(case.inputs))
     known = Case(case.name, case.a, case.b, case.inputs, case.right)

@@ -131,7 +131,7 @@ class Changed:
         return found[0] if len(found) == 1 else None
 
     def follow_each_other(self, one: Call, other: Call) -> bool:
-        """Whether what one of two calls returns changes what the other is given: they are not side by side."""
+        """Whether what one of two calls returns changes what the other is given: not side by side."""
         return self._reaches(one, other) or self._reaches(other, one)
 
     def _reaches(self, source: Call, target: Call) -> bool:

@@ -2,7 +2,8 @@
 
 Two branches may differ in nothing but a dilation, or one in the activation behind it. A map that gives each
 the other's weights makes both part, with a difference that is true; yet not the graphs differ, but the map
-is wrong. Of branches side by side it is enough that one of them would not part.
+is wrong. Of branches side by side it is enough that one of them would not part; and where each is another on
+either side nothing tells whose is whose.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .gap import Bridged
 from .layouts import close, layout_between
 from .observed import Call, called_with
 from .pieces import key_of
-from .settings import settings_of
+from .settings import group_of, settings_of
 from .sides import Side
 
 # modules of which nothing says how they differ are run on each other's inputs; so many times at most
@@ -56,7 +57,15 @@ def are_crossed(found: Sequence[Found], a: Changed, b: Side) -> bool:
         # what differs in nothing that is known may keep a function of the user's own
         return first != second or _returns_the_same(found[other], found[place], b)
 
-    return _change_places([one.a.call for one in found], is_like, a)
+    def is_any(place: int, other: int) -> bool:
+        if group_of(found[place].a.part.kind) != group_of(found[other].a.part.kind):
+            return False
+        return all(
+            one[1:3] == two[1:3] and one != two  # of the same sizes
+            for one, two in zip(pairs[place], pairs[other], strict=True)
+        )
+
+    return _change_places([one.a.call for one in found], is_like, is_any, a)
 
 
 def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed]) -> bool:
@@ -72,24 +81,37 @@ def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed])
     shapes = [_shapes(one) for one in passed]
 
     def is_like(place: int, other: int) -> bool:
-        return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], sides)
+        return shapes[place] == shapes[other] and _makes_the_same(passed[place], passed[other], sides, (1, 0))
 
-    return _change_places([one.gap.call.call for one in passed], is_like, sides[0])
+    def is_any(place: int, other: int) -> bool:
+        both = passed[place], passed[other]
+        return shapes[place] == shapes[other] and not any(
+            _makes_the_same(*both, sides, (at, at)) for at in (0, 1)
+        )
+
+    return _change_places([one.gap.call.call for one in passed], is_like, is_any, sides[0])
 
 
-def _change_places(calls: Sequence[Call], is_like: Callable[[int, int], bool], a: Changed) -> bool:
-    """Return whether one is like another beside it, or some like one another all round.
+def _change_places(
+    calls: Sequence[Call],
+    is_like: Callable[[int, int], bool],
+    is_any: Callable[[int, int], bool],
+    a: Changed,
+) -> bool:
+    """Return whether one is like another beside it, or could be, or some are like one another all round.
 
     Those that are near each other are looked at first.
 
     Args:
         calls: of the first side.
         is_like: whether what the second side has in the place of one is what the first has in another's.
+        is_any: whether both could change places, and are something else on both sides.
         a: the first side.
     """
     pairs = sorted(itertools.permutations(range(len(calls)), 2), key=lambda both: abs(both[0] - both[1]))
     like = [both for both in pairs[:_MOST_RUNS] if is_like(*both)]
-    if any(not a.follow_each_other(calls[one], calls[other]) for one, other in like[:_MOST_RUNS]):
+    near = like + [both for both in pairs[:_MOST_RUNS] if both[0] < both[1] and is_any(*both)]
+    if any(not a.follow_each_other(calls[one], calls[other]) for one, other in near):
         return True
     while like:
         # what nothing leads to, or what leads nowhere, is in no round
@@ -105,14 +127,26 @@ def _shapes(one: Bridged) -> Hashable:
     return one.gap.given.shape, one.gap.call.given[0].shape, *(kept.shapes for kept in one.made_of)
 
 
-def _makes_the_same(one: Bridged, other: Bridged, sides: tuple[Changed, Changed]) -> bool:
-    """Return whether the second side's code before one module makes what the first's makes before another."""
-    size, (first, second) = one.gap.size or 1, other.made_of
-    wanted: np.ndarray | None = other.gap.call.given[0]
-    if first.has_blocks(size):
-        wanted = sides[0].given(other.gap.call.call, first.with_one_block(size))
-    kept = dict(zip(one.made_of[1].values, second.with_one_block(size).values(), strict=True))
-    made = sides[1].given(one.gap.at, kept)
+def _makes_the_same(
+    one: Bridged, other: Bridged, sides: tuple[Changed, Changed], places: tuple[int, int]
+) -> bool:
+    """Return whether one side's code before a module makes what a side's makes before another.
+
+    Args:
+        one: what is passed, of which the first of `places` is the side.
+        other: likewise, of the second of `places`.
+        sides: both.
+        places: 0 or 1.
+    """
+    size = one.gap.size or 1
+    calls = [
+        (bridged.gap.call.call, bridged.gap.at)[at] for bridged, at in zip((one, other), places, strict=True)
+    ]
+    values = [other.made_of[at].with_one_block(size).values() for at in places]
+    made, wanted = (
+        sides[at].given(call, dict(zip(bridged.made_of[at].values, given, strict=True)))
+        for bridged, at, call, given in zip((one, other), places, calls, values, strict=True)
+    )
     if made is None or wanted is None:
         return False
     return layout_between(wanted, made, other.gap.call.given_tolerance[0]) is not None
@@ -129,7 +163,7 @@ def _returns_the_same(one: Found, other: Found, b: Side) -> bool:
     return close(wanted, made, other.a.returned_tolerance[0])
 
 
-def _like(part: Part, given: Sequence[np.ndarray], of: Found) -> Hashable:
+def _like(part: Part, given: Sequence[np.ndarray], of: Found) -> tuple[Hashable, ...]:
     """Return what has the same only for modules that compute alike with the same weights."""
     settings = settings_of(part.module, part.kind, [one.shape for one in given])
     kind = type(part.module).__name__ if part.kind is None else part.kind.name

@@ -103,11 +103,18 @@ def _are_like_others(made: _Made, axes: tuple[int, int], tolerance: float) -> bo
         return False
     first, second = (np.concatenate(one) for one in told)
     allowed = _OF_SUMS * tolerance * np.abs(first).max(initial=0.0)
-    # by channel of the second side, those of the first of which the same is made
-    like = np.all(np.abs(second[:, :, None] - first[:, None, :]) <= allowed, axis=0)
+    like = _alike(second, first, allowed)
     differ = ~like.diagonal()
-    # of channels that part one would not, if it had the place of another that does
-    return bool((like & differ & differ[:, None]).any())
+    # of channels that part one would not, if it had the place of another that does; or each is another on
+    # either side, and nothing tells whose is whose
+    any_ = ~_alike(first, first, allowed) & ~_alike(second, second, allowed)
+    return bool(((like | any_) & differ & differ[:, None]).any())
+
+
+def _alike(one: np.ndarray, other: np.ndarray, allowed: float) -> np.ndarray:
+    """Return, by channel of one side, which channels of the other it is the same as."""
+    found: np.ndarray = np.all(np.abs(one[:, :, None] - other[:, None, :]) <= allowed, axis=0)
+    return found
 
 
 def _largest(arrays: Sequence[tuple[np.ndarray, int]], size: int) -> int:
