@@ -14,7 +14,7 @@ from triport.reference_models.modules import parameters_of
 
 from .beside import Found
 from .changed import Changed
-from .gap import Gap, Kept
+from .gap import Gap, MadeOf
 from .observed import called_with
 from .settings import group_of
 from .sides import Side
@@ -33,7 +33,7 @@ _Made = Callable[[int, float], np.ndarray | None]
 def channels_are_crossed(
     gap: Gap,
     sides: tuple[Changed, Changed],
-    made_of: tuple[Kept, Kept],
+    made_of: tuple[MadeOf, MadeOf],
 ) -> bool:
     """Return whether the second side's code makes of channels that part what the first's makes of others.
 
@@ -75,10 +75,10 @@ def _crosses(one: Found, a: Side, b: Side) -> bool:
         if size < 2 or axis >= returned[0].ndim or size % returned[0].shape[axis]:
             continue
         size = returned[0].shape[axis]
-        kept, chosen = Kept({0: given[0]}, {0: axis}), _largest([(given[0], axis)], size)
+        kept, chosen = MadeOf({0: given[0]}, {0: axis}), _largest([(given[0], axis)], size)
 
         def made(
-            place: int, factor: float, kept: Kept = kept, size: int = size, chosen: int = chosen
+            place: int, factor: float, kept: MadeOf = kept, size: int = size, chosen: int = chosen
         ) -> np.ndarray | None:
             side, part = ((a, one.a.part), (b, one.b))[place]
             value = kept.with_one_channel(size, chosen, factor)[0]

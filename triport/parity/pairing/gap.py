@@ -68,7 +68,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class MadeOf:
     """Values that code makes something of, by their sources, and the axes of their channels where known."""
 
     values: Mapping[Source, np.ndarray]
@@ -112,7 +112,7 @@ class Bridged:
     gap: Gap
     source: Source
     block: int
-    made_of: tuple[Kept, Kept]
+    made_of: tuple[MadeOf, MadeOf]
 
 
 def channel_axis(part: Part, given: np.ndarray) -> int | None:

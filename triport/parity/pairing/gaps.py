@@ -26,7 +26,7 @@ from .beside import Missed
 from .changed import Changed
 from .crossed import can_change_places, codes_are_crossed
 from .crossed_channels import channels_are_crossed
-from .gap import Bridged, Gap, Kept, channel_axis, kind_of, sizes_in
+from .gap import Bridged, Gap, MadeOf, channel_axis, kind_of, sizes_in
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike
 from .observed import Call, called_with
@@ -76,7 +76,7 @@ class Gaps:
             if row.a[0] in self.sides[0].vectors and row.b[0] in self.sides[1].vectors
         }
         # what the code of each side is given, and whether two modules may be behind each other's code
-        self._kept = Kept({}, {}), Kept({}, {})
+        self._kept = MadeOf({}, {}), MadeOf({}, {})
         self.is_crossed = False
         # what was needed where code made of several values what a module was given, the latest first
         self._several: deque[Needed] = deque(maxlen=_MOST_BRANCHES)
@@ -145,14 +145,14 @@ class Gaps:
                 block, both = apart
                 self._hold_channels(
                     gap,
-                    Kept({of_a: values[0]}, {of_a: both[0]}),
-                    Kept({sources[place]: values[1]}, {sources[place]: both[1]}),
+                    MadeOf({of_a: values[0]}, {of_a: both[0]}),
+                    MadeOf({sources[place]: values[1]}, {sources[place]: both[1]}),
                 )
                 self._distances.insert(0, len(sources) - place)
                 return of_a, block
         return None
 
-    def _hold_channels(self, gap: Gap, first: Kept, second: Kept) -> None:
+    def _hold_channels(self, gap: Gap, first: MadeOf, second: MadeOf) -> None:
         """Note what both sides make a module's input of, and whether channels of that are exchanged."""
         self._kept = first, second
         self.is_crossed = self.is_crossed or channels_are_crossed(gap, self.sides, (first, second))
@@ -169,8 +169,8 @@ class Gaps:
                 last, needed = found
                 self._hold_channels(
                     gap,
-                    Kept({one: first.values[one] for one in needed.first}, first.axes),
-                    Kept({one: second.values[one] for one in needed.second}, second.axes),
+                    MadeOf({one: first.values[one] for one in needed.first}, first.axes),
+                    MadeOf({one: second.values[one] for one in needed.second}, second.axes),
                 )
                 self._several.appendleft(needed)
                 return last, 0
@@ -197,7 +197,7 @@ class Gaps:
         second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
         for one in (first, second):
             one.side.forget(one.call)
-        self._kept = Kept({of_a: self._of_a[of_a]}, {}), Kept({source: known[source]}, {})
+        self._kept = MadeOf({of_a: self._of_a[of_a]}, {}), MadeOf({source: known[source]}, {})
         return (of_a, 0) if makes_alike(first, second, layout, channels, self._vectors) else None
 
     def _sources(
