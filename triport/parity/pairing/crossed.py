@@ -138,18 +138,40 @@ def _makes_the_same(
         sides: both.
         places: 0 or 1.
     """
-    size = one.gap.size or 1
-    calls = [
-        (bridged.gap.call.call, bridged.gap.at)[at] for bridged, at in zip((one, other), places, strict=True)
-    ]
-    values = [other.made_of[at].with_one_block(size).values() for at in places]
-    made, wanted = (
-        sides[at].given(call, dict(zip(bridged.made_of[at].values, given, strict=True)))
-        for bridged, at, call, given in zip((one, other), places, calls, values, strict=True)
-    )
+    size, (first, second) = one.gap.size or 1, places
+
+    def made_by(passed: Bridged, at: int) -> np.ndarray | None:
+        call = passed.gap.at if at else passed.gap.call.call
+        values = other.made_of[at].with_one_block(size).values()
+        return sides[at].given(call, dict(zip(passed.made_of[at].values, values, strict=True)))
+
+    wanted: np.ndarray | None = other.gap.given if second else other.gap.call.given[0]
+    if other.made_of[second].has_blocks(size):
+        wanted = made_by(other, second)
+    made = made_by(one, first)
     if made is None or wanted is None:
         return False
     return layout_between(wanted, made, other.gap.call.given_tolerance[0]) is not None
+
+
+def could_be_code(one: Found, a: Side, b: Side) -> bool:
+    """Whether a module without parameters parts that follows a factor, as code does that is passed over.
+
+    What neither side's does, no code that is passed does: it can have no such code's place.
+    """
+    if parameters_of(one.b.module) or len(one.given) != 1 or len(one.a.given) != 1:
+        return False
+    tried = ((a, one.a.part, one.a.given[0]), (b, one.b, one.given[0]))
+    return any(_follows_a_factor(*each, one.a.returned_tolerance[0]) for each in tried)
+
+
+def _follows_a_factor(side: Side, part: Part, given: np.ndarray, tolerance: float) -> bool:
+    if given.dtype.kind != "f":
+        return True
+    made, twice = called_with(side, part, given), called_with(side, part, 2 * given)
+    if made is None or twice is None:
+        return True
+    return close(2 * made, twice, tolerance) or close(made, twice, tolerance)
 
 
 def _returns_the_same(one: Found, other: Found, b: Side) -> bool:

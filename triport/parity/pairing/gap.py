@@ -79,6 +79,12 @@ class MadeOf:
         """The shapes of the values, in order."""
         return tuple(array.shape for array in self.values.values())
 
+    def has_blocks(self, size: int) -> bool:
+        """Whether a value has several blocks of so many channels."""
+        return any(
+            self.values[one].shape[axis] > size for one, axis in self.axes.items() if one in self.values
+        )
+
     def with_one_block(self, size: int) -> dict[Source, np.ndarray]:
         """Return the values with all blocks of so many channels like the first of them."""
         return {

@@ -21,11 +21,11 @@ from triport.converters.naming.pair_names import PairNames
 from triport.converters.networks.factories import FactoryError
 from triport.parity.kernels.approximations import approximated, told
 from triport.parity.kernels.mindspore import KERNELS
-from triport.reference_models.modules import Part, parameters_of, parts_of
+from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
-from .crossed import are_crossed, can_change_places
+from .crossed import are_crossed, can_change_places, could_be_code
 from .crossed_channels import modules_cross_channels
 from .gaps import Gaps
 from .layouts import layout_between
@@ -50,7 +50,7 @@ class Substituted:
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
         is_crossed: whether modules part that would not if they had each other's counterparts.
         are_known: whether all that part are layers of known kinds: none is random.
-        are_mixed: whether code parts, and modules without parameters do: each could be the other's likeness.
+        are_mixed: whether code parts, and modules do that could do the same as code does.
     """
 
     partings: tuple[Parting, ...]
@@ -168,7 +168,7 @@ def _substituted(
         or modules_cross_channels(found, a, b)
         or (can_change_places(b) and are_crossed(found, gaps.sides[0], b)),
         are_known=not of_code and all(one.is_known for one in found),
-        are_mixed=bool(of_code) and any(not parameters_of(one.b.module) for one in found),
+        are_mixed=bool(of_code) and any(could_be_code(one, a, b) for one in found),
     )
 
 
