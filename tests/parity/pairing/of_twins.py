@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from .cases import Case, moved, same
-from .torch_nets import chain, conv, net
+from .cases import Case, both, moved, renamed, same
+from .torch_nets import chain, conv, net, p
 
 
 def merged(merge, outside=lambda self, x: x):
@@ -84,7 +84,64 @@ def gated(which):
     return lambda: net(forward, one=nn.Linear(5, 6), two=nn.Linear(5, 6), out=nn.Linear(6, 2))
 
 
+def factors(function, *names):
+    """Two factors of which only those that are positive could change places."""
+
+    def forward(self, x):
+        first, second = (getattr(self, name) for name in names)
+        return self.out(function(self.stem(x) * first) * second)
+
+    parts = {name: p(6) for name in sorted(names)}
+    return lambda: net(forward, stem=nn.Linear(6, 6), **parts, out=nn.Linear(6, 3))
+
+
+def parallel(first, second, merge, layer=nn.Linear):
+    """Two branches on one input, defined and called in this order, and merged in an order of its own."""
+
+    def forward(self, x):
+        found = {name: getattr(self, name)(x) for name in (first, second)}
+        return self.out(merge(found["left"], found["right"]))
+
+    parts = {name: layer(name) for name in (first, second)}
+    return lambda: net(forward, **parts, out=layer("out"))
+
+
+def near_twins(name, merge, inputs=("3x6",), layer=lambda name: nn.Linear(6, 6)):
+    return Case(
+        name,
+        parallel("left", "right", merge, layer),
+        parallel("right", "left", merge, layer),
+        inputs,
+        same,
+    )
+
+
+def dilated(name):
+    """A layer that is dilated on the right."""
+    if name == "out":
+        return conv(5, 2, 1)
+    return conv(3, 5, padding=2, dilation=2) if name == "right" else conv(3, 5)
+
+
 CASES = [
+    *(
+        Case(
+            f"factors around {function.__name__}",
+            factors(function, "g", "h"),
+            factors(function, "y", "x"),
+            ("3x6",),
+            both(moved(stem="stem", out="out"), renamed(g="y", h="x")),
+        )
+        for function in (torch.relu, torch.abs)
+    ),
+    near_twins("twins that are 1e-7 apart", lambda left, right: left.tanh() + right.tanh() * (1 + 1e-7)),
+    near_twins("twins of which one ends at 30", lambda left, right: left + right.clamp(-30, 30)),
+    near_twins(
+        "twins of which one is dilated, on one pixel",
+        lambda left, right: left.tanh() + right.tanh(),
+        ("2x3x1x1",),
+        dilated,
+    ),
     symmetric("summed twins", lambda left, right: left + right),
     symmetric("multiplied twins", lambda left, right: left * right),
     symmetric("the larger of twins", torch.maximum),

@@ -130,6 +130,30 @@ class Changed:
             self._change({one: self.vectors[one] for one in vectors})
         return found[0] if len(found) == 1 else None
 
+    def follow_each_other(self, one: Call, other: Call) -> bool:
+        """Whether what one of two calls returns changes what the other is given: not side by side."""
+        return self._reaches(one, other) or self._reaches(other, one)
+
+    def _reaches(self, source: Call, target: Call) -> bool:
+        found: list[list[np.ndarray]] = []
+        parts = {at: part for at, part in self.parts.items() if at in (source[0], target[0])}
+
+        def given(at: str, count: int, arrays: list[np.ndarray]) -> None:
+            if (at, count) == target:
+                found.append([np.array(one) for one in arrays])
+
+        for factor in (1.0, 0.75):
+
+            def returned(
+                at: str, count: int, arrays: list[np.ndarray], factor: float = factor
+            ) -> list[np.ndarray] | None:
+                if (at, count) != source:
+                    return None
+                return [(one * factor).astype(one.dtype) for one in arrays]
+
+            observe(self.side, self._feed, parts, given, returned)
+        return any(not np.array_equal(one, two, equal_nan=True) for one, two in zip(*found, strict=True))
+
     def forget(self, call: Call) -> None:
         """Run all that comes before a call with nothing kept.
 

@@ -2,7 +2,8 @@
 
 Two branches may differ in nothing but a dilation, or one in the activation behind it. A map that gives each
 the other's weights makes both part, with a difference that is true; yet not the graphs differ, but the map
-is wrong.
+is wrong. Of branches side by side it is enough that one of them would not part; and where each is another on
+either side nothing tells whose is whose.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from .beside import Found
 from .changed import Changed
 from .gap import Bridged
 from .layouts import close, layout_between
-from .observed import called_with
+from .observed import Call, called_with
 from .pieces import key_of
-from .settings import settings_of
+from .settings import group_of, settings_of
 from .sides import Side
 
 # modules of which nothing says how they differ are run on each other's inputs; so many times at most
@@ -39,11 +40,12 @@ def can_change_places(b: Side) -> bool:
     return any(len(set(each)) < len(each) for each in (modules, matrices))
 
 
-def are_crossed(found: Sequence[Found], b: Side) -> bool:
-    """Return whether modules of the second side that part are like those of the first in others, in turn.
+def are_crossed(found: Sequence[Found], a: Changed, b: Side) -> bool:
+    """Return whether modules of the second side that part are like those of the first in others.
 
     Args:
         found: what parts.
+        a: the first side, with its own values.
         b: the second side.
     """
     pairs = [(_like(one.a.part, one.a.given, one), _like(one.b, one.given, one)) for one in found]
@@ -55,33 +57,62 @@ def are_crossed(found: Sequence[Found], b: Side) -> bool:
         # what differs in nothing that is known may keep a function of the user's own
         return first != second or _returns_the_same(found[other], found[place], b)
 
-    return _go_round(len(found), is_like)
+    def is_any(place: int, other: int) -> bool:
+        if group_of(found[place].a.part.kind) != group_of(found[other].a.part.kind):
+            return False
+        return all(
+            one[1:3] == two[1:3] and one != two  # of the same sizes
+            for one, two in zip(pairs[place], pairs[other], strict=True)
+        )
+
+    return _change_places([one.a.call for one in found], is_like, is_any, a)
 
 
-def codes_are_crossed(passed: Sequence[Bridged], second: Changed) -> bool:
+def codes_are_crossed(passed: Sequence[Bridged], sides: tuple[Changed, Changed]) -> bool:
     """Return whether the second side's code before modules makes what the first's does before others.
 
-    Both sides' code is given the same: what the first side's made its own of.
+    Both sides' code is given the same: what the first side's made its own of. Of several blocks of channels
+    all are given the same, whichever code takes.
 
     Args:
         passed: in the order of calls.
-        second: the second side, whose parameters are changed.
+        sides: with other parameters.
     """
     shapes = [_shapes(one) for one in passed]
 
     def is_like(place: int, other: int) -> bool:
-        return shapes[place] == shapes[other] and _makes_the_same(passed[other], passed[place], second)
+        return shapes[place] == shapes[other] and _makes_the_same(passed[place], passed[other], sides, (1, 0))
 
-    return _go_round(len(passed), is_like)
+    def is_any(place: int, other: int) -> bool:
+        both = passed[place], passed[other]
+        return shapes[place] == shapes[other] and not any(
+            _makes_the_same(*both, sides, (at, at)) for at in (0, 1)
+        )
+
+    return _change_places([one.gap.call.call for one in passed], is_like, is_any, sides[0])
 
 
-def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:
-    """Return whether some of these are like another of them, which is like a third, and so on round.
+def _change_places(
+    calls: Sequence[Call],
+    is_like: Callable[[int, int], bool],
+    is_any: Callable[[int, int], bool],
+    a: Changed,
+) -> bool:
+    """Return whether one is like another beside it, or could be, or some are like one another all round.
 
     Those that are near each other are looked at first.
+
+    Args:
+        calls: of the first side.
+        is_like: whether what the second side has in the place of one is what the first has in another's.
+        is_any: whether both could change places, and are something else on both sides.
+        a: the first side.
     """
-    pairs = sorted(itertools.permutations(range(count), 2), key=lambda both: abs(both[0] - both[1]))
+    pairs = sorted(itertools.permutations(range(len(calls)), 2), key=lambda both: abs(both[0] - both[1]))
     like = [both for both in pairs[:_MOST_RUNS] if is_like(*both)]
+    near = like + [both for both in pairs[:_MOST_RUNS] if both[0] < both[1] and is_any(*both)]
+    if any(not a.follow_each_other(calls[one], calls[other]) for one, other in near):
+        return True
     while like:
         # what nothing leads to, or what leads nowhere, is in no round
         begins, ends = {one for one, _ in like}, {other for _, other in like}
@@ -93,15 +124,54 @@ def _go_round(count: int, is_like: Callable[[int, int], bool]) -> bool:
 
 
 def _shapes(one: Bridged) -> Hashable:
-    return one.gap.given.shape, one.gap.call.given[0].shape, *(array.shape for array in one.kept.values())
+    return one.gap.given.shape, one.gap.call.given[0].shape, *(kept.shapes for kept in one.made_of)
 
 
-def _makes_the_same(one: Bridged, other: Bridged, second: Changed) -> bool:
-    """Return whether the second side's code before one module makes what the first's makes before another."""
-    kept = dict(zip(one.kept, other.kept.values(), strict=True))
-    made = second.given(one.gap.at, kept)
-    wanted, tolerance = other.gap.call.given[0], other.gap.call.given_tolerance[0]
-    return made is not None and layout_between(wanted, made, tolerance) is not None
+def _makes_the_same(
+    one: Bridged, other: Bridged, sides: tuple[Changed, Changed], places: tuple[int, int]
+) -> bool:
+    """Return whether one side's code before a module makes what a side's makes before another.
+
+    Args:
+        one: what is passed, of which the first of `places` is the side.
+        other: likewise, of the second of `places`.
+        sides: both.
+        places: 0 or 1.
+    """
+    size, (first, second) = one.gap.size or 1, places
+
+    def made_by(passed: Bridged, at: int) -> np.ndarray | None:
+        call = passed.gap.at if at else passed.gap.call.call
+        values = other.made_of[at].with_one_block(size).values()
+        return sides[at].given(call, dict(zip(passed.made_of[at].values, values, strict=True)))
+
+    wanted: np.ndarray | None = other.gap.given if second else other.gap.call.given[0]
+    if other.made_of[second].has_blocks(size):
+        wanted = made_by(other, second)
+    made = made_by(one, first)
+    if made is None or wanted is None:
+        return False
+    return layout_between(wanted, made, other.gap.call.given_tolerance[0]) is not None
+
+
+def could_be_code(one: Found, a: Side, b: Side) -> bool:
+    """Whether a module without parameters parts that follows a factor, as code does that is passed over.
+
+    What neither side's does, no code that is passed does: it can have no such code's place.
+    """
+    if parameters_of(one.b.module) or len(one.given) != 1 or len(one.a.given) != 1:
+        return False
+    tried = ((a, one.a.part, one.a.given[0]), (b, one.b, one.given[0]))
+    return any(_follows_a_factor(*each, one.a.returned_tolerance[0]) for each in tried)
+
+
+def _follows_a_factor(side: Side, part: Part, given: np.ndarray, tolerance: float) -> bool:
+    if given.dtype.kind != "f":
+        return True
+    made, twice = called_with(side, part, given), called_with(side, part, 2 * given)
+    if made is None or twice is None:
+        return True
+    return close(2 * made, twice, tolerance) or close(made, twice, tolerance)
 
 
 def _returns_the_same(one: Found, other: Found, b: Side) -> bool:
@@ -115,7 +185,7 @@ def _returns_the_same(one: Found, other: Found, b: Side) -> bool:
     return close(wanted, made, other.a.returned_tolerance[0])
 
 
-def _like(part: Part, given: Sequence[np.ndarray], of: Found) -> Hashable:
+def _like(part: Part, given: Sequence[np.ndarray], of: Found) -> tuple[Hashable, ...]:
     """Return what has the same only for modules that compute alike with the same weights."""
     settings = settings_of(part.module, part.kind, [one.shape for one in given])
     kind = type(part.module).__name__ if part.kind is None else part.kind.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from triport.reference_models.modules import Part, parameters_of
 
 from .layouts import close
 from .observed import Call
+from .pieces import Key, key_of
 from .recording import Recorded
 from .returned import Source
 from .scales import times
+from .sides import Side
 
 # where it is known that channels are the last axis, or the second; of norms over the last axes see below
 _CHANNELS_LAST = frozenset({"dense", "layer_norm", "rms_norm"})
@@ -66,17 +68,57 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeOf:
+    """Values that code makes something of, by their sources, and the axes of their channels where known."""
+
+    values: Mapping[Source, np.ndarray]
+    axes: Mapping[Source, int]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the values, in order."""
+        return tuple(array.shape for array in self.values.values())
+
+    def has_blocks(self, size: int) -> bool:
+        """Whether a value has several blocks of so many channels."""
+        return any(
+            self.values[one].shape[axis] > size for one, axis in self.axes.items() if one in self.values
+        )
+
+    def with_one_block(self, size: int) -> dict[Source, np.ndarray]:
+        """Return the values with all blocks of so many channels like the first of them."""
+        return {
+            one: np.take(array, np.arange(array.shape[axis]) % size, axis)
+            if (axis := self.axes.get(one)) is not None and array.shape[axis] > size
+            else array
+            for one, array in self.values.items()
+        }
+
+    def with_one_channel(self, size: int, chosen: int, factor: float) -> dict[Source, np.ndarray]:
+        """Return the values times a factor, with all channels of each block like one of them."""
+        return {
+            one: factor
+            * np.take(
+                np.asarray(array, np.float64),
+                np.arange(array.shape[self.axes[one]]) // size * size + chosen,
+                self.axes[one],
+            )
+            for one, array in self.values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Bridged:
     """A module that is given what its counterpart was.
 
-    `source` is what the first side's code is given, `block` which of its blocks of as many channels, `kept`
-    the values that the second side's code makes it of.
+    `source` is what the first side's code is given, `block` which of its blocks of as many channels,
+    `made_of` the values that the code of each side makes it of.
     """
 
     gap: Gap
     source: Source
     block: int
-    kept: Mapping[Source, np.ndarray]
+    made_of: tuple[MadeOf, MadeOf]
 
 
 def channel_axis(part: Part, given: np.ndarray) -> int | None:
@@ -90,3 +132,16 @@ def channel_axis(part: Part, given: np.ndarray) -> int | None:
     sizes = {one.shape for one in parameters_of(part.module)}
     axes = {axis for axis in (1, given.ndim - 1) if (given.shape[axis],) in sizes}
     return axes.pop() if len(axes) == 1 else None
+
+
+def kind_of(side: Side, source: Source) -> Hashable:
+    """Return what has the same only where sources could have each other's place."""
+    if isinstance(source, tuple):
+        return sizes_in(side, source[0])
+    return "a vector" if isinstance(source, str) else source
+
+
+def sizes_in(side: Side, path: str) -> tuple[Key, ...]:
+    """Return the sizes of all parameters in a module."""
+    inside = [one for one in side.parameters.values() if f"{one.owner}.".startswith(f"{path}.")]
+    return tuple(sorted(key_of(one.shape) for one in inside))

@@ -16,7 +16,7 @@ is given has a shape of its own: then none is passed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -24,12 +24,12 @@ from triport.converters.naming.pair_names import PairNames
 
 from .beside import Missed
 from .changed import Changed
-from .crossed import codes_are_crossed
-from .gap import Bridged, Gap, channel_axis
+from .crossed import can_change_places, codes_are_crossed
+from .crossed_channels import channels_are_crossed
+from .gap import Bridged, Gap, MadeOf, channel_axis, kind_of, sizes_in
 from .layouts import close, layout_between, paired_axes
 from .normalised import CodeBehind, makes_alike
 from .observed import Call, called_with
-from .pieces import Key, key_of
 from .recording import Recorded, Recording
 from .returned import Returned, Source
 from .scales import scales, times
@@ -48,6 +48,7 @@ class Gaps:
     """The modules of the second side that are found to be behind code that may be passed over.
 
     Attributes:
+        sides: both, to be run with other values.
         found: in the order in which they were.
         forced: by the module's call that of the first side whose input it is given.
         apart: likewise where that has another shape, so that the module was run on it by itself; in the run
@@ -57,7 +58,7 @@ class Gaps:
     def __init__(
         self, a: Side, b: Side, feed: Sequence[np.ndarray], recording: Recording, names: PairNames
     ) -> None:
-        self._sides = Changed(a, feed), Changed(b, feed)
+        self.sides = Changed(a, feed), Changed(b, feed)
         self._recording, self._inputs = recording, dict[Source, np.ndarray](enumerate(feed))
         self._of_a: dict[Source, np.ndarray] = {}
         self._sums: dict[Source, np.ndarray] = {}
@@ -72,10 +73,10 @@ class Gaps:
             row.b[0]: row.a[0]
             for row in names.rows
             if len(row.a) == len(row.b) == 1
-            if row.a[0] in self._sides[0].vectors and row.b[0] in self._sides[1].vectors
+            if row.a[0] in self.sides[0].vectors and row.b[0] in self.sides[1].vectors
         }
-        # what the second side's code is given, and whether two modules may be behind each other's code
-        self._kept: dict[Source, np.ndarray] = {}
+        # what the code of each side is given, and whether two modules may be behind each other's code
+        self._kept = MadeOf({}, {}), MadeOf({}, {})
         self.is_crossed = False
         # what was needed where code made of several values what a module was given, the latest first
         self._several: deque[Needed] = deque(maxlen=_MOST_BRANCHES)
@@ -87,7 +88,7 @@ class Gaps:
             missed: the modules of the second side that were given something else, in order.
             run: what the modules of the second side return if they are given what their counterparts are.
         """
-        first, second = self._sides
+        first, second = self.sides
         self._of_a = self._inputs | first.run(Returned(self._recording.distinct)).returned
         second.knows(run)
         self._sums = {one: _sums(array) for one, array in self._of_a.items()}
@@ -101,7 +102,8 @@ class Gaps:
                 made_of = self._made_of(gap, self._inputs | run.before(gap.at))
                 if made_of is None or not self._pass(gap, *made_of):
                     break
-            self.is_crossed = codes_are_crossed(self.found, second)
+            if not self.is_crossed and can_change_places(second.side):
+                self.is_crossed = codes_are_crossed(self.found, self.sides)
         return len(self.found)
 
     def _made_of(self, gap: Gap, known: Mapping[Source, np.ndarray]) -> tuple[Source, int] | None:
@@ -122,11 +124,11 @@ class Gaps:
         found = found or self._made_alike(gap, known, sources)
         if found is None:
             return None
-        side = self._sides[0].side
-        sizes = _sizes_in(side, gap.call.path)
+        side = self.sides[0].side
+        sizes = sizes_in(side, gap.call.path)
         is_taken = any(
             (one.source, one.block) == found
-            and _sizes_in(side, one.gap.call.path) == sizes
+            and sizes_in(side, one.gap.call.path) == sizes
             and (None in (one.gap.shape, gap.shape) or one.gap.shape == gap.shape)
             for one in self.found
         )
@@ -138,24 +140,38 @@ class Gaps:
         for place in self._places(gap, known, sources):
             of_a, axes = self._known[sources[place]] or (0, {})
             values = self._of_a[of_a], known[sources[place]]
-            block = self._kept_apart(gap, (of_a, sources[place]), values, axes)
-            if block is not None:
-                self._kept = {sources[place]: values[1]}
+            apart = self._kept_apart(gap, (of_a, sources[place]), values, axes)
+            if apart is not None:
+                block, both = apart
+                self._hold_channels(
+                    gap,
+                    MadeOf({of_a: values[0]}, {of_a: both[0]}),
+                    MadeOf({sources[place]: values[1]}, {sources[place]: both[1]}),
+                )
                 self._distances.insert(0, len(sources) - place)
                 return of_a, block
         return None
+
+    def _hold_channels(self, gap: Gap, first: MadeOf, second: MadeOf) -> None:
+        """Note what both sides make a module's input of, and whether channels of that are exchanged."""
+        self._kept = first, second
+        self.is_crossed = self.is_crossed or channels_are_crossed(gap, self.sides, (first, second))
 
     def _made_of_several(
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         # what modules with others inside return is made of what these do, and of vectors
-        inner = [one for one in sources if not (isinstance(one, tuple) and self._sides[1].has_inside(one[0]))]
+        inner = [one for one in sources if not (isinstance(one, tuple) and self.sides[1].has_inside(one[0]))]
         for kept in (inner, sources) if len(inner) < len(sources) else (sources,):
             first, second, counterparts = self._sources(gap, known, kept)
             found = made_of_several(first, second, counterparts, self._several)
             if found is not None:
                 last, needed = found
-                self._kept = {one: second.values[one] for one in needed.second}
+                self._hold_channels(
+                    gap,
+                    MadeOf({one: first.values[one] for one in needed.first}, first.axes),
+                    MadeOf({one: second.values[one] for one in needed.second}, second.axes),
+                )
                 self._several.appendleft(needed)
                 return last, 0
         return None
@@ -164,24 +180,24 @@ class Gaps:
         self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]
     ) -> tuple[Source, int] | None:
         """Return the source of which both sides make the same where its values have length one."""
-        vectors = [*self._sides[1].vectors]
-        place = self._last_that_suffice(gap, {**known, **self._sides[1].vectors}, sources, vectors)
+        vectors = [*self.sides[1].vectors]
+        place = self._last_that_suffice(gap, {**known, **self.sides[1].vectors}, sources, vectors)
         if place is None or gap.shape is None:
             return None
         source, of_a = sources[place], (self._known[sources[place]] or (0, {}))[0]
         channels = None
         if isinstance(of_a, tuple):
-            channels = channel_axis(self._sides[0].parts[of_a[0]], self._of_a[of_a])
+            channels = channel_axis(self.sides[0].parts[of_a[0]], self._of_a[of_a])
         tolerance = gap.call.given_tolerance[0]
         layout = layout_between(self._of_a[of_a], known[source], tolerance)
         if channels is None or layout is None:
             return None
-        sides = self._sides
+        sides = self.sides
         first = CodeBehind(sides[0], gap.call.call, gap.call.given[0], of_a, self._of_a[of_a], tolerance)
         second = CodeBehind(sides[1], gap.at, gap.given, source, known[source], tolerance)
         for one in (first, second):
             one.side.forget(one.call)
-        self._kept = {source: known[source]}
+        self._kept = MadeOf({of_a: self._of_a[of_a]}, {}), MadeOf({source: known[source]}, {})
         return (of_a, 0) if makes_alike(first, second, layout, channels, self._vectors) else None
 
     def _sources(
@@ -203,7 +219,7 @@ class Gaps:
                 axes[0][of_a], axes[1][one] = places[0]
         of_vectors = self._vectors.values(), self._vectors.keys()
         found = []
-        for place, side in enumerate(self._sides):
+        for place, side in enumerate(self.sides):
             shapes = {one: side.vectors[one].shape for one in of_vectors[place]}
             axes[place].update(
                 {one: shape.index(gap.size) for one, shape in shapes.items() if gap.size in shape}
@@ -218,7 +234,7 @@ class Gaps:
                     gap.call.given_tolerance[0],
                     {one: array for one, array in values.items() if one in axes[place]},
                     axes[place],
-                    {one: _kind_of(side.side, one) for one in axes[place]},
+                    {one: kind_of(side.side, one) for one in axes[place]},
                 )
             )
         return found[0], found[1], counterparts
@@ -251,7 +267,7 @@ class Gaps:
         )
 
     def _suffice(self, gap: Gap, known: Mapping[Source, np.ndarray], sources: Sequence[Source]) -> bool:
-        made = self._sides[1].given(gap.at, {one: known[one] for one in sources})
+        made = self.sides[1].given(gap.at, {one: known[one] for one in sources})
         return made is not None and close(gap.given, made, gap.call.given_tolerance[0])
 
     def _last_that_suffice(
@@ -283,7 +299,7 @@ class Gaps:
             return source, {axis: axis for axis in range(value.ndim)}
         if isinstance(source, tuple) and source in self.apart:
             call = self.apart[source]
-            channels = Gap(call, source, self._sides[1].parts[source[0]], value).channels
+            channels = Gap(call, source, self.sides[1].parts[source[0]], value).channels
             return None if channels is None else (call.call, {channels[0]: channels[1]})
         # what the gap makes of it is as noisy as it is
         tolerance = max(gap.call.given_tolerance[0], *self._recording.output_tolerance)
@@ -305,14 +321,15 @@ class Gaps:
         sources: tuple[Source, Source],
         values: tuple[np.ndarray, np.ndarray],
         axes: Mapping[int, int],
-    ) -> int | None:
+    ) -> tuple[int, tuple[int, int]] | None:
         """Return the block of one value of which code on both sides makes, channel by channel, what is given.
 
-        None where it is of no block, or not the same on both sides.
+        With it come the axes of channels of the value. None where it is of no block, or not the same on both
+        sides.
         """
         assert gap.channels is not None
         size = gap.size or 1
-        for side, call in zip(self._sides, (gap.call.call, gap.at), strict=True):
+        for side, call in zip(self.sides, (gap.call.call, gap.at), strict=True):
             side.forget(call)
         for axis, other in axes.items():
             length = values[0].shape[axis]
@@ -321,7 +338,7 @@ class Gaps:
             for way in scales(length):
                 blocks = self._blocks(gap, sources, values, (axis, other), way)
                 if len(blocks) == 1:
-                    return blocks.pop()
+                    return blocks.pop(), (axis, other)
         return None
 
     def _blocks(
@@ -337,7 +354,7 @@ class Gaps:
         for factors in way:
             for place in (1, 0):
                 kept = {sources[place]: times(values[place], factors, axes[place])}
-                made = self._sides[place].given((gap.call.call, gap.at)[place], kept)
+                made = self.sides[place].given((gap.call.call, gap.at)[place], kept)
                 found &= gap.blocks_of(place, made, factors)
                 if not found:
                     return found
@@ -357,7 +374,7 @@ class Gaps:
 
     def _returns_alike(self, gap: Gap) -> bool:
         """Whether both modules return the same of what the one is given, or of what the other is."""
-        call, (first, second) = gap.call, self._sides
+        call, (first, second) = gap.call, self.sides
         with first.unchanged(), second.unchanged():
             made = called_with(second.side, gap.part, call.given[0].astype(gap.given.dtype))
             own = called_with(second.side, gap.part, gap.given)
@@ -372,16 +389,3 @@ def _sums(array: np.ndarray) -> np.ndarray:
     """Return what is the same of an array in every order of its values."""
     values = np.asarray(array, np.float64)
     return np.array([values.mean(), np.abs(values).mean(), values.max(initial=0.0), values.min(initial=0.0)])
-
-
-def _kind_of(side: Side, source: Source) -> Hashable:
-    """Return what has the same only where sources could have each other's place."""
-    if isinstance(source, tuple):
-        return _sizes_in(side, source[0])
-    return "a vector" if isinstance(source, str) else source
-
-
-def _sizes_in(side: Side, path: str) -> tuple[Key, ...]:
-    """Return the sizes of all parameters in a module."""
-    inside = [one for one in side.parameters.values() if f"{one.owner}.".startswith(f"{path}.")]
-    return tuple(sorted(key_of(one.shape) for one in inside))

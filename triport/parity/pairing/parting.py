@@ -25,7 +25,8 @@ from triport.reference_models.modules import Part, parts_of
 
 from .beside import Beside, Missed
 from .correspondence import could_be, modules_with_parameters, owners_of, unlikeness, watched_parts
-from .crossed import are_crossed, can_change_places
+from .crossed import are_crossed, can_change_places, could_be_code
+from .crossed_channels import modules_cross_channels
 from .gaps import Gaps
 from .layouts import layout_between
 from .observed import every_part, observe
@@ -49,6 +50,7 @@ class Substituted:
         but_for: the kernels of MindSpore that PyTorch had to imitate for this; "" for none.
         is_crossed: whether modules part that would not if they had each other's counterparts.
         are_known: whether all that part are layers of known kinds: none is random.
+        are_mixed: whether code parts, and modules do that could do the same as code does.
     """
 
     partings: tuple[Parting, ...]
@@ -57,6 +59,7 @@ class Substituted:
     but_for: str = ""
     is_crossed: bool = False
     are_known: bool = False
+    are_mixed: bool = False
 
     @property
     def is_proof(self) -> bool:
@@ -97,13 +100,23 @@ def substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) 
         feed: the inputs in order.
     """
     try:
-        return _substituted(a, b, names, feed)
+        found = _substituted(a, b, names, feed)
+        if not found.is_proof or not found.are_mixed or not can_change_places(b):
+            return found
+        # what one side does in a module, and the other in code, can be compared as code
+        as_code = _substituted(a, b, names, feed, of_owners=True)
+        return replace(found, is_crossed=as_code.is_crossed)
     except FactoryError:
         return Substituted((), equal=False)
 
 
-def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray]) -> Substituted:
+def _substituted(
+    a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray], *, of_owners: bool = False
+) -> Substituted:
+    """Return what parts; `of_owners`: of modules that own parameters, and all else is code."""
     a_parts, b_parts = watched_parts(a), watched_parts(b)
+    if of_owners:
+        a_parts, b_parts = _owning(a, a_parts), _owning(b, b_parts)
     exact = a.is_double and b.is_double
     paired = modules_with_parameters(a, b, names, a_parts, b_parts)
     recording = Recording(a, feed, a_parts, exact)
@@ -151,9 +164,18 @@ def _substituted(a: Side, b: Side, names: PairNames, feed: Sequence[np.ndarray])
         tuple(said),
         equal,
         tuple(dict.fromkeys(unproven)),
-        is_crossed=can_change_places(b) and (gaps.is_crossed or are_crossed(found, b)),
+        is_crossed=gaps.is_crossed
+        or modules_cross_channels(found, a, b)
+        or (can_change_places(b) and are_crossed(found, gaps.sides[0], b)),
         are_known=not of_code and all(one.is_known for one in found),
+        are_mixed=bool(of_code) and any(could_be_code(one, a, b) for one in found),
     )
+
+
+def _owning(side: Side, parts: dict[str, Part]) -> dict[str, Part]:
+    """Return the modules that own parameters."""
+    owners = {*owners_of(side, parts).values()}
+    return {path: part for path, part in parts.items() if path in owners}
 
 
 def _ran_beside(

@@ -10,8 +10,9 @@ import numpy as np
 
 from .comparing import Class, Seen, apart, class_of, projected, sketching
 from .pieces import Key, Piece, Plan, key_of, pieces_of, viewed
+from .settings import Settings, differences
 from .sides import Side
-from .trained import momenta_of
+from .trained import layers_settings
 from .values import GAIN, NEUTRAL, common_value, own_value
 
 Progress = Callable[[str], None]
@@ -67,7 +68,7 @@ class Matching:
         # pieces of the first side with equal gradients, while they had one value
         self.alike: set[tuple[Piece, Piece]] = set()
         self.neutral = self._unbalanced()
-        self._momenta: tuple[dict[str, float | None], dict[str, float | None]] | None = None
+        self._settings: tuple[dict[str, Settings], dict[str, Settings]] | None = None
         self._order: tuple[dict[str, int], dict[str, int]] | None = None
         self._alike = self._laid_out_alike()
         # the values of what is cut, which are set as a whole
@@ -240,14 +241,15 @@ class Matching:
             (value,) = step.backward([value])
         self.sides[place].set_values({name: value})
 
-    def own(self, match: Match) -> np.ndarray:
-        """Return the values of a match, as the first side has them."""
+    def own(self, match: Match, *, is_signed: bool = False) -> np.ndarray:
+        """Return the values of a match, as the first side has them; with every other sign if asked for."""
         tag = f"{match.a.name} {match.a.block} {match.a.cut.count}" + f" {self._draw}" * bool(self._draw)
-        return own_value(match.a.shape, match.a.role, tag, self.gain)
+        value = own_value(match.a.shape, match.a.role, tag, self.gain)
+        return value * (np.arange(value.size) % 2 * 2 - 1).reshape(value.shape) if is_signed else value
 
-    def set_own(self, match: Match) -> None:
+    def set_own(self, match: Match, *, is_signed: bool = False) -> None:
         """Give the two pieces of a match values that no other piece has."""
-        value = self.own(match)
+        value = self.own(match, is_signed=is_signed).astype(np.float32)
         self.give(0, match.a, value)
         self.give(1, match.b, np.transpose(value, match.order))
 
@@ -286,6 +288,13 @@ class Matching:
         names = {piece.name for piece in wanted}
         return self.sides[place].gradients(self.feed, lambda at, size: projected(at, size, seed), see, names)
 
+    def outputs(self, feed: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        """Return the outputs of both sides."""
+        outputs: list[list[np.ndarray]] = [[], []]
+        for at, side in self._in_order():
+            outputs[at] = side.outputs(feed)
+        return outputs
+
     def _in_order(self) -> list[tuple[int, Side]]:
         """Return the sides with their places: one that is steered by the other runs after it."""
         return sorted(enumerate(self.sides), key=lambda one: one[1].follows)
@@ -313,6 +322,10 @@ class Matching:
     def drop(self, match: Match) -> None:
         """Take a match back."""
         del self.matches[match.a], self.taken[match.b]
+        self.take_back(match)
+
+    def take_back(self, match: Match) -> None:
+        """Give the two pieces of a match the values of their sizes."""
         for place, piece in ((0, match.a), (1, match.b)):
             self.give(place, piece, self._common(piece, place))
 
@@ -321,13 +334,27 @@ class Matching:
         self.matches = {match.a: match for match in matches}
         self.taken = {match.b: match for match in matches}
 
-    def trains_alike(self, a: Piece, b: Piece) -> bool:
-        """Whether the layers of two pieces keep statistics with one momentum, or keep none."""
-        if self._momenta is None:
-            self._momenta = momenta_of(self.sides[0]), momenta_of(self.sides[1])
-        owners = (side.parameters[one.name].owner for side, one in zip(self.sides, (a, b), strict=True))
-        first, second = (momenta.get(owner) for momenta, owner in zip(self._momenta, owners, strict=True))
-        return first == second
+    def set_otherwise(self, a: Piece, b: Piece) -> int:
+        """Return in how many settings the layers of two pieces differ, such as momentum or dilation."""
+        first, second = (
+            self._settings_of(place, one.name) for place, one in zip((0, 1), (a, b), strict=True)
+        )
+        return len([*differences(first, second)])
+
+    def computes_otherwise(self, one: str, other: str) -> bool:
+        """Whether layers of the first side are set otherwise of which these are, but for what is added last.
+
+        What is only seen in training is not meant.
+        """
+        if "shift" in (self.sides[0].parameters[one].role or ""):
+            return False
+        first, second = self._settings_of(0, one), self._settings_of(0, other)
+        return any(not said.startswith("momentum") for said in differences(first, second))
+
+    def _settings_of(self, place: int, name: str) -> Settings:
+        if self._settings is None:
+            self._settings = layers_settings(self.sides[0]), layers_settings(self.sides[1])
+        return self._settings[place].get(self.sides[place].parameters[name].owner, {})
 
     def places(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, by name, where a parameter's module stands in the order of calls."""

@@ -11,7 +11,7 @@ from triport.reference_models.kinds import KINDS
 from triport.reference_models.modules import Part
 
 from .correspondence import modules_with_parameters, watched_parts
-from .settings import momentum_of
+from .settings import Settings, momentum_of, settings_of
 from .sides import Side
 
 _WITH_STATISTICS = (KINDS["norm"], KINDS["instance_norm"])
@@ -37,12 +37,15 @@ def trained_otherwise(a: Side, b: Side, names: PairNames) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def momenta_of(side: Side) -> dict[str, float | None]:
-    """Return the momentum of each layer that keeps statistics, by its path."""
+def layers_settings(side: Side) -> dict[str, Settings]:
+    """Return what each layer of a known kind computes and is trained with, by its path."""
     return {
-        path: momentum_of(part.module)
+        path: {
+            **settings_of(part.module, part.kind, ()),
+            **({"momentum": momentum_of(part.module) or 0.0} if part.kind in _WITH_STATISTICS else {}),
+        }
         for path, part in watched_parts(side).items()
-        if part.kind in _WITH_STATISTICS
+        if part.kind is not None and part.kind.leaves
     }
 
 
