@@ -226,6 +226,9 @@ def renamed(
         for target in dict.fromkeys(targets):
             if target in final:
                 continue
+            if len(targets) > 1 and last[target] == i and target not in inside and "_" not in live:
+                final[target] = "_"  # one of several, which nothing reads
+                continue
             noun = temporary[target]
             main = [final[n] for n in dying if final[n] not in live and final[n].rstrip("0123456789") == "x"]
             chosen = main[0] if noun == "x" and main and len(targets) == 1 and target not in inside else noun

@@ -38,6 +38,7 @@ from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
 from .runs import Run, remembered, run
 from .steered import proven_by_exact_steps, proven_by_steps
+from .twice import notes_on_weights_held_twice
 from .zeros import NOTE as CONSTANT
 from .zeros import are_constant, proven_behind_zeros, proven_with_numbers
 
@@ -207,6 +208,7 @@ def proven(
     feeds = feeds_of(path, model, runtime, counted, runs, forerunner.check)
     exact = InDouble(model, source)
     notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target), *filter(None, [counted.note])]
+    notes += notes_on_weights_held_twice(source.weights)
     trials = [_tried(path, network, target, ran, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
