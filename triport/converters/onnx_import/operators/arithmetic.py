@@ -9,7 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code, literal, text_of
-from triport.converters.onnx_import.values import Known, number
+from triport.converters.onnx_import.values import Known, Variable, number
 
 from . import both, mindspore, pytorch
 
@@ -28,7 +28,22 @@ _COMPARISONS = {
 @both("Add", "Sub", "Mul", since=7)
 def arithmetic(call: Call) -> ast.expr:
     """Add, subtract, multiply."""
-    return _unsigned(call, _OPERATORS[call.node.op_type])
+    same = _kept(call)
+    return same if same is not None else _unsigned(call, _OPERATORS[call.node.op_type])
+
+
+def _kept(call: Call) -> ast.expr | None:
+    """Return the one operand that is the result: whole numbers plus 0 or times 1 of fewer axes. Else None."""
+    if call.dtype(0) not in ("int64", "int32"):
+        return None
+    for place, other in ((1, 0),) if call.node.op_type == "Sub" else ((1, 0), (0, 1)):
+        rep, shape = call.rep(place), call.shape(other)
+        if not isinstance(rep, Known) or not isinstance(call.rep(other), Variable) or shape is None:
+            continue
+        neutral = 1 if call.node.op_type == "Mul" else 0
+        if rep.array.size == 1 and rep.array.reshape(-1)[0] == neutral and len(shape) >= rep.array.ndim:
+            return call.tensor(other)
+    return None
 
 
 def _unsigned(call: Call, template: str) -> ast.expr:
