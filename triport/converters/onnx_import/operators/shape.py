@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,16 @@ def flatten(call: Call) -> ast.expr:
             x = call.let("x", x)
             return code("x.reshape(x.shape[0], -1)", x=x)
         return code("x.reshape(n, -1)", x=x, n=int(np.prod([n for n in first if isinstance(n, int)])))
-    call.refuse("free axes on both sides of the axis")
+    x = call.let("x", x)
+    rows, columns = (_product(x, shape, axes) for axes in (range(axis), range(axis, rank)))
+    return code("x.reshape(r, c)", x=x, r=rows, c=columns)
+
+
+def _product(x: ast.expr, shape: list[int | str | None], axes: range) -> ast.expr:
+    """Return the product of the sizes of these axes."""
+    known = int(np.prod([n for n in (shape[i] for i in axes) if isinstance(n, int)]))
+    free = [code("x.shape[i]", x=x, i=i) for i in axes if not isinstance(shape[i], int)]
+    return reduce(lambda a, b: code("a * b", a=a, b=b), [*free, *([literal(known)] if known != 1 else [])])
 
 
 @both("Transpose")
