@@ -119,4 +119,7 @@ def test_weights_with_the_same_numbers_are_said():
 def test_zeros_short_rows_and_whole_numbers_are_nothing_to_say():
     zeros, row = np.zeros((9, 9), "f4"), drawn(64)
     whole = np.arange(64).reshape(8, 8)
-    assert notes_on_weights_held_twice({"a": zeros, "b": zeros, "c": row, "d": row, "e": whole, "f": whole}) == []
+    assert (
+        notes_on_weights_held_twice({"a": zeros, "b": zeros, "c": row, "d": row, "e": whole, "f": whole})
+        == []
+    )

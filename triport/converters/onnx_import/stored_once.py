@@ -1,10 +1,10 @@
 """Equal tensors that torch's exporters have stored once, and one tensor that they have stored twice.
 
-TorchScript's writes `norm2.bias` as the Identity of `norm1.bias` where both hold the same numbers. Tensors of one
-number over and over, zeros of biases and ones of norms, are no shared parameters: each gets its own again.
+TorchScript's writes `norm2.bias` as the Identity of `norm1.bias` where both hold the same numbers. Tensors of
+one number over and over, zeros of biases and ones of norms, are no shared parameters: each has its own again.
 
-A head that is tied to an embedding multiplies by the embedding's transpose, which both compute beforehand and
-store under a number: it is read as that transpose again, so that the parameter stays one.
+A head that is tied to an embedding multiplies by the embedding's transpose, which the exporters compute
+beforehand and store under a number: it is read as that transpose again, and the parameter stays one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def tie_turned(graph: Any) -> None:
 def _is_matrix(value: Any) -> bool:
     tensor = value.const_value
     is_wide = tensor is not None and value.dtype is not None and value.dtype.bitwidth >= 8
-    return bool(is_wide and value.dtype.is_floating_point() and len(tensor.shape) == 2 and min(tensor.shape) > 1)
+    return bool(
+        is_wide and value.dtype.is_floating_point() and len(tensor.shape) == 2 and min(tensor.shape) > 1
+    )
 
 
 def _some_of(matrix: np.ndarray) -> tuple[Any, ...]:

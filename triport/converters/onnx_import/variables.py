@@ -241,7 +241,20 @@ def renamed(
             final[target] = chosen
             live[chosen] = target
         done.append(_Put({n: ast.Name(v, ast.Load()) for n, v in final.items()}).visit(copied(statement)))
+        if "_" in final.values():
+            _join_unread(done[-1])
         for target in targets:
             if last.get(target, -1) <= i:
                 live.pop(final[target], None)
     return done
+
+
+def _join_unread(statement: ast.stmt) -> None:
+    """Write `x, _ = ...` for `x, (_, _) = ...`."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Tuple):
+        return
+    for i, each in enumerate(target.elts):
+        parts = each.elts if isinstance(each, ast.Tuple) else []
+        if parts and all(isinstance(part, ast.Name) and part.id == "_" for part in parts):
+            target.elts[i] = ast.Name("_", ast.Store())
