@@ -5,7 +5,8 @@ import onnx
 import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
-from tests.onnx_import.test_exporters import make, value
+from tests.onnx_import.test_exporters import make
+from tests.onnx_import.test_exporters import value as stated
 from triport.converters.onnx_import.operators import TARGETS
 from triport.parity.imported.judge import UnoptimisedRuntime
 
@@ -321,7 +322,7 @@ def masked():
     constants = [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()]
     given = [onnx.helper.make_tensor_value_info("m", onnx.TensorProto.BOOL, ["N"])]
     return onnx.helper.make_model(
-        onnx.helper.make_graph(nodes, "net", given, [value("y", 3, "N")], constants), ir_version=8
+        onnx.helper.make_graph(nodes, "net", given, [stated("y", 3, "N")], constants), ir_version=8
     )
 
 
