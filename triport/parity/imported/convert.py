@@ -30,7 +30,7 @@ from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Reference, UnoptimisedRuntime, in_double, notes_on, trial
 from .key_lengths import KeyLengths
-from .nan import notes_on_nan
+from .nan import notes_on_nan, notes_on_outputs_without_numbers
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
@@ -218,7 +218,9 @@ def proven(
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
-    are_same = bool(feeds[0]) and are_constant([runtime.run(feed) for feed in feeds])
+    outputs = [runtime.run(feed) for feed in feeds]
+    notes += notes_on_outputs_without_numbers([value.name for value in model.graph.outputs], outputs)
+    are_same = bool(feeds[0]) and are_constant(outputs)
     return trials, first, notes, failed if failed is not None else feeds[0], are_same
 
 
