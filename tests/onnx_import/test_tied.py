@@ -123,3 +123,14 @@ def test_zeros_short_rows_and_whole_numbers_are_nothing_to_say():
         notes_on_weights_held_twice({"a": zeros, "b": zeros, "c": row, "d": row, "e": whole, "f": whole})
         == []
     )
+
+
+@pytest.mark.parametrize("where", ["input", "output"])
+def test_a_matrix_that_is_an_input_or_an_output_too_stays_what_it_is(where):
+    proto = tied_head(np.ascontiguousarray(EMBEDDING.T))
+    stated = onnx.helper.make_tensor_value_info("onnx::MatMul_7", FLOAT, [8, 30])
+    getattr(proto.graph, where).append(stated)
+    source = written(proto)
+    assert [name for name, _, _ in source.inputs] == ["ids"]
+    assert len(source.outputs) == 1 + (where == "output")
+    assert len(source.weights) == 3

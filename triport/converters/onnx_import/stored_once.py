@@ -38,10 +38,14 @@ def tie_turned(graph: Any) -> None:
             named.setdefault(tuple(value.shape), []).append(value)
     known: dict[Any, Any] = {}  # of each parameter that may be one of these, by some of its numbers
     for value in matrices:
-        candidates = named.get(tuple(value.shape)[::-1], ()) if "." not in (value.name or "") else ()
-        for first in candidates:
+        is_numbered = "." not in (value.name or "") and value.uses()
+        if not is_numbered or value.is_graph_output() or value.is_graph_input():
+            continue
+        shape = tuple(value.shape)[::-1]
+        for first in named.get(shape, ()):
             known.setdefault(_some_of(np.asarray(first.const_value.numpy())), first)
-        if candidates:
+        if shape in named:
+            named[shape] = []  # they are known from now on
             turned = np.asarray(value.const_value.numpy()).T
             found = known.get(_some_of(turned))
             if found is not None and _is_it(np.asarray(found.const_value.numpy()), turned):
