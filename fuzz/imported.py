@@ -164,6 +164,7 @@ def check_text(text: str, target: str) -> None:
     tree = ast.parse(text)
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     own |= {arg.arg for arg in ast.walk(tree) if isinstance(arg, ast.arg) and "Callable[" in ast.unparse(arg)}
+    own |= {name for node in ast.walk(tree) if isinstance(node, ast.For) for name in _layers_in_turn(node)}
     for function in tree.body:  # triport's own, whole
         if isinstance(function, ast.FunctionDef) and function.name != "build":
             own |= {
@@ -185,6 +186,13 @@ def check_text(text: str, target: str) -> None:
             raise BrokenPromiseError(f"a statement that does nothing: {ast.unparse(node)[:200]}")
         if isinstance(node, ast.Call):
             _check_call(node, own, target)
+
+
+def _layers_in_turn(loop: ast.For) -> list[str]:
+    """Return what a loop over layers of the network calls them."""
+    if not ast.unparse(loop.iter).startswith(("self.", "zip(self.", "enumerate(self.")):
+        return []
+    return [node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)]
 
 
 def _check_import(node: ast.Import | ast.ImportFrom) -> None:

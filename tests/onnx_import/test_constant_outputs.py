@@ -141,3 +141,17 @@ def test_a_source_that_other_numbers_change_is_said_to_be_open(tmp_path):
     other = replace(source, text=source.text + "\n")
     found = proven_behind_zeros(path, source, done, lambda file: (other, done))
     assert found.is_equal and "a fault before that would not have been seen" in found.notes[-1]
+
+
+@pytest.mark.parametrize(("function", "is_said"), [("Log", True), ("Exp", False)])
+def test_an_output_without_any_number_is_said_to_prove_nothing(function, is_said, tmp_path):
+    """Log of what is below zero: whatever the source had before it would be NaN too."""
+    proto = onnx.parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 17]> net (float[N, 8] x) => (float[N, 8] y, float[N, 8] z) {{
+        y = Tanh (x) a = Mul (x, x) b = Neg (a) c = Sub (b, one) z = {function} (c) }}"""
+    )
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, "f4"), "one"))
+    onnx.save(proto, tmp_path / "net.onnx")
+    _, done = imported(tmp_path / "net.onnx", "pytorch", "net")
+    assert done.is_equal
+    assert any("output 'z' is NaN or infinite throughout" in note for note in done.notes) == is_said

@@ -8,6 +8,7 @@ import pytest
 
 from fuzz.imported import check_text
 from tests.onnx_import.source_runs import outputs_of, written
+from triport.converters.networks.imported import written_source
 from triport.converters.onnx_import.reading import ImportRefusedError, read_model
 
 FLOAT = onnx.TensorProto.FLOAT
@@ -243,3 +244,16 @@ def test_a_condition_that_doubles_itself_is_read_once(tmp_path):
     proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     source = written(proto)
     assert "F.relu(x)" in source.text and "if " not in source.text
+
+
+def test_sizes_that_contradict_each_other_are_named(tmp_path):
+    """TorchScript's exporter writes such graphs of PatchTST: no rank behind the addition is known."""
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> graph (float[n, 7, 3] x, float[7, 16] places) => (float y)
+        { sum = Add (x, places) t = Transpose <perm = [1, 0, 2]> (sum) y = Softmax (t) }"""
+    )
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    with pytest.raises(ImportRefusedError, match=r"is not known; its shapes contradict each other: .*Add"):
+        written_source(path, "pytorch", "net")

@@ -253,3 +253,18 @@ def test_pixels_at_the_places_of_a_grid(mode, padding, corners, tmp_path):
     (found,) = outputs_of(written(proto, "mindspore"), [x, grid], tmp_path)
     (wanted,) = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x, "g": grid})
     assert np.allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_three_parts_that_are_put_together_again_with_a_fourth(target, tmp_path):
+    """As torch.export writes the states of Mamba 2."""
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]> 
+        graph (float[n, 2] x) => (float[n, 6] three, float[n, 8] four) {
+        a = Neg (x) b = Exp (x) c = Tanh (x) three = Concat <axis = 1> (x, a, b) d = Abs (c)
+        four = Concat <axis = 1> (x, a, b, d) }"""
+    )
+    x = RANDOM.standard_normal((3, 2)).astype("f4")
+    wanted = UnoptimisedRuntime.of(proto.SerializeToString()).run({"x": x})
+    found = outputs_of(written(proto, target), [x], tmp_path)
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(found, wanted, strict=True))

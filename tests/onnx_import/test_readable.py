@@ -5,6 +5,8 @@ import onnx
 import pytest
 
 from tests.onnx_import.source_runs import outputs_of, written
+from tests.onnx_import.test_exporters import make
+from tests.onnx_import.test_exporters import value as stated
 from triport.converters.onnx_import.operators import TARGETS
 from triport.parity.imported.judge import UnoptimisedRuntime
 
@@ -304,3 +306,32 @@ def test_a_name_that_the_author_gave_is_that_of_the_state_dict(target, tmp_path)
     assert "mixing" in source.weights
     assert "q.scale" in source.weights
     check(proto, source, tmp_path, RANDOM.standard_normal((3, 80, 80)).astype("f4") / 8)
+
+
+def masked():
+    """Return a causal mask as torch.export writes it: true and a mask, two numbers, a number expanded."""
+    nodes = [
+        make("And", ["yes", "m"], ["kept"]),
+        make("Where", ["kept", "zero", "least"], ["added"]),
+        make("Shape", ["m"], ["size"]),
+        make("Concat", ["three", "size"], ["sizes"], axis=0),
+        make("Expand", ["zero", "sizes"], ["zeros"]),
+        make("Add", ["added", "zeros"], ["y"]),
+    ]
+    arrays = {"yes": True, "zero": np.float32(0), "least": np.finfo("f4").min, "three": [3]}
+    constants = [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()]
+    given = [onnx.helper.make_tensor_value_info("m", onnx.TensorProto.BOOL, ["N"])]
+    return onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "net", given, [stated("y", 3, "N")], constants), ir_version=8
+    )
+
+
+def test_a_mask_of_two_numbers_is_chosen_from_numbers(tmp_path):
+    source = written(masked())
+    assert "torch.where(m, 0.0, -3.4028234663852886e+38)" in source.text
+    assert "torch.full((3, m.shape[0]), 0.0, dtype=torch.float32, device=m.device)" in source.text
+    mask = np.array([True, False])
+    (found,) = outputs_of(source, [mask], tmp_path)
+    np.testing.assert_array_equal(
+        found, np.where(mask, 0, np.finfo("f4").min).astype("f4")[None].repeat(3, 0)
+    )

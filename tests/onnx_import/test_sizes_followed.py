@@ -121,3 +121,17 @@ def test_a_size_that_becomes_a_list_has_the_axes_that_are_put_in(axes):
     place = onnx.numpy_helper.from_array(np.array(0, np.int64), "place")
     made = facts_of(nodes, place, constant("axes", *axes)).value("made")
     assert made.shape == (1,) * len(axes) and made.reshape(-1)[0] == "N"
+
+
+def test_free_axes_on_both_sides_of_a_flatten(tmp_path):
+    sizes = ["A", 3, "B", "C", 2]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Flatten", ["x"], ["y"], axis=3)],
+        "graph",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, sizes)],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+    )
+    source = written(onnx.helper.make_model(graph, ir_version=8))
+    x = np.arange(240, dtype="f4").reshape(2, 3, 5, 4, 2)
+    np.testing.assert_array_equal(outputs_of(source, [x], tmp_path)[0], x.reshape(30, 8))
+    assert outputs_of(source, [np.ones((2, 3, 0, 4, 2), "f4")], tmp_path)[0].shape == (0, 8)

@@ -43,6 +43,8 @@ class Shared:
     shapes: dict[str, Any] = field(default_factory=dict)  # of arguments, by their temporary names
     # initializers that one node reads, and no module's name says whose: what they are, as far as that tells
     alone: dict[str, str | None] = field(default_factory=dict)
+    # of recurrent layers, by constructor and the names of their weights, the paths
+    recurrent: dict[tuple[str | None, ...], str] = field(default_factory=dict)
     reference: Reference = field(default_factory=Reference)
 
     @property

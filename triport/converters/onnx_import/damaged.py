@@ -21,7 +21,12 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except ImportRefusedError as error:
-        raise ImportRefusedError(f"{path}: {error}") from None
+        # a shape is often not known because the ones before it contradict each other
+        problem = _broken_rule(path) if "is not known" in str(error) else None
+        why = (
+            f"; its shapes contradict each other: {problem}" if "ShapeInferenceError" in str(problem) else ""
+        )
+        raise ImportRefusedError(f"{path}: {error}{why}") from None
     except (MemoryError, RecursionError) as error:
         raise ImportRefusedError(f"{path}: is too large to be read: {type(error).__name__}") from None
     except Exception:

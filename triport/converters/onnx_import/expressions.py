@@ -144,6 +144,11 @@ class _Filled:
         return filled
 
 
+def turned(matrix: ast.expr) -> ast.expr:
+    """Return the transpose of a matrix."""
+    return matrix.value if isinstance(matrix, ast.Attribute) and matrix.attr == "T" else code("x.T", x=matrix)
+
+
 def text_of(tree: ast.AST) -> str:
     """Return an expression or statement on one line."""
     for each in walked(tree) if isinstance(tree, ast.stmt) else ():

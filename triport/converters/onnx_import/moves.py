@@ -250,6 +250,8 @@ def _move_up(graph: Any, concat: Any, order: dict[Any, float]) -> None:
     """Put a concatenation behind what makes its last part, if nothing else reads that."""
     import onnx_ir as ir
 
+    if len(concat.inputs) != 2:  # the first of a chain may have more
+        return
     x, added = concat.inputs
     producer = added.producer()
     if producer is None or producer.graph is not graph or len(added.uses()) != 1 or added.is_graph_output():

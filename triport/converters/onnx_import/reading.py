@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ MAX_NODES = 200_000
 _MAX_DEPTH = 40  # of functions in functions, and of graphs in graphs
 _LATEST_OPSET, _FIRST_OPSET = 28, 1
 _LONGEST = 1500  # characters of a message
+_PLACEHOLDER = re.compile(r"[A-Z][A-Za-z]*[^ ]*_dim_\d+")  # of torch.onnx: Conv249_dim_0
 
 
 class ImportRefusedError(TriportError):
@@ -147,11 +149,18 @@ def _check_opsets(proto: Any, path: Path) -> None:
 
 
 def _free_unknown_sizes(graph: Any) -> None:
-    """Let sizes of -1, as PaddlePaddle writes them, be free axes with names."""
+    """Let sizes of -1, as PaddlePaddle writes them, be free axes with names.
+
+    What an exporter calls the axis of an output of which it knows nothing is no name: inference finds better.
+    """
     for value in graph.input:
         for place, dim in enumerate(value.type.tensor_type.shape.dim):
             if dim.dim_value < 0:
                 dim.dim_param = "N" if place == 0 else f"{value.name}.{place}"
+    for value in graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            if _PLACEHOLDER.fullmatch(dim.dim_param):
+                dim.ClearField("dim_param")
 
 
 def _expanded(proto: Any, path: Path) -> Any:

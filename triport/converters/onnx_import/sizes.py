@@ -150,7 +150,7 @@ def _reshape(call: Call) -> Sizes | None:
 
 def _arithmetic(on_numbers: Callable[[int, int], int], template: str) -> Callable[[Call], Sizes | None]:
     def rule(call: Call) -> Sizes | None:
-        if not _is_sizes(call):
+        if not _is_sizes(call) or call.count != 2:
             return None
         left, right = call.rep(0), call.rep(1)
         a, b = call.ints(0), call.ints(1)
@@ -247,4 +247,6 @@ _RULES: dict[str, Callable[[Call], list[Sizes] | Sizes | Known | None]] = {
     "Sub": _arithmetic(lambda a, b: a - b, "x - y"),
     "Mul": _arithmetic(lambda a, b: a * b, "x * y"),
     "Div": _arithmetic(lambda a, b: a // b, "x // y"),
+    "Min": _arithmetic(min, "min(x, y)"),
+    "Max": _arithmetic(max, "max(x, y)"),
 }

@@ -165,6 +165,9 @@ class State:
             self._put(path, Held(array, trained))
             if origin is not None:
                 self._copies.setdefault(origin, path)
+                first = self.members.get(self._paths.get(origin, ""))
+                if isinstance(first, Held):  # all of them are trained, or none
+                    first.trained = trained
         return self._paths[key]
 
     def add_layer(

@@ -19,7 +19,7 @@ from .quantizing import fuse_quantized
 from .recurrences import tidy_recurrences
 from .scopes import Homes
 from .slices import split_slices
-from .stored_once import part_equal
+from .stored_once import part_equal, tie_turned
 
 
 @dataclass(slots=True)
@@ -130,6 +130,7 @@ def flat(graph: Any) -> Block:
 def blocks_of(graph: Any) -> Block:
     """Return a graph as blocks within blocks, as its names and scopes have them."""
     part_equal(graph)
+    tie_turned(graph)
     fuse(graph)
     fuse_group_norms(graph)
     fuse_quantized(graph)

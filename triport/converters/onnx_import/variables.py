@@ -226,6 +226,9 @@ def renamed(
         for target in dict.fromkeys(targets):
             if target in final:
                 continue
+            if len(targets) > 1 and last[target] == i and target not in inside and "_" not in live:
+                final[target] = "_"  # one of several, which nothing reads
+                continue
             noun = temporary[target]
             main = [final[n] for n in dying if final[n] not in live and final[n].rstrip("0123456789") == "x"]
             chosen = main[0] if noun == "x" and main and len(targets) == 1 and target not in inside else noun
@@ -238,7 +241,20 @@ def renamed(
             final[target] = chosen
             live[chosen] = target
         done.append(_Put({n: ast.Name(v, ast.Load()) for n, v in final.items()}).visit(copied(statement)))
+        if "_" in final.values():
+            _join_unread(done[-1])
         for target in targets:
             if last.get(target, -1) <= i:
                 live.pop(final[target], None)
     return done
+
+
+def _join_unread(statement: ast.stmt) -> None:
+    """Write `x, _ = ...` for `x, (_, _) = ...`."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(target, ast.Tuple):
+        return
+    for i, each in enumerate(target.elts):
+        parts = each.elts if isinstance(each, ast.Tuple) else []
+        if parts and all(isinstance(part, ast.Name) and part.id == "_" for part in parts):
+            target.elts[i] = ast.Name("_", ast.Store())

@@ -31,7 +31,7 @@ from .exact import InDouble
 from .feeds import feed_of, sizes_to_try
 from .judge import Reference, UnoptimisedRuntime, in_double, notes_on, trial
 from .key_lengths import KeyLengths
-from .nan import notes_on_nan
+from .nan import notes_on_nan, notes_on_outputs_without_numbers
 from .open_order import NOTE, with_order
 from .page import page_of
 from .probes import first_divergence, shortened
@@ -39,6 +39,7 @@ from .references import graph_in_double, references_of
 from .result import ImportedSource, SourceTrial
 from .runs import Run, remembered, run
 from .steered import proven_by_exact_steps, proven_by_steps
+from .twice import notes_on_weights_held_twice
 from .zeros import NOTE as CONSTANT
 from .zeros import are_constant, proven_behind_zeros, proven_with_numbers
 
@@ -226,6 +227,7 @@ def proven(
     feeds = feeds_of(path, model, runtime, counted, runs, forerunner.check)
     exact = InDouble(model, source)
     notes += [*notes_on(exact.arithmetic), *notes_on_nan(model, target), *filter(None, [counted.note])]
+    notes += notes_on_weights_held_twice(source.weights)
     trials = [_tried(path, network, target, ran, runtime, feed, exact) for feed in feeds]
     failed = next(
         (feed for feed, each in zip(feeds, trials, strict=True) if not each.passed and each.is_decided), None
@@ -235,7 +237,9 @@ def proven(
     batches = {array.shape[:1] for feed in feeds for array in feed.values()}
     if len(batches) == 1 and any(sizes_to_try(model.graph)[0]):
         notes.append("compared at one batch size only")
-    are_same = bool(feeds[0]) and are_constant([runtime.run(feed) for feed in feeds])
+    outputs = [runtime.run(feed) for feed in feeds]
+    notes += notes_on_outputs_without_numbers([value.name for value in model.graph.outputs], outputs)
+    are_same = bool(feeds[0]) and are_constant(outputs)
     return trials, first, notes, failed if failed is not None else feeds[0], are_same
 
 

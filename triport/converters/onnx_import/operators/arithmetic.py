@@ -9,7 +9,7 @@ import numpy as np
 
 from triport.converters.onnx_import.call import Call
 from triport.converters.onnx_import.expressions import OMIT, code, literal, text_of
-from triport.converters.onnx_import.values import Known, number
+from triport.converters.onnx_import.values import Known, Variable, number
 
 from . import both, mindspore, pytorch
 
@@ -28,7 +28,21 @@ _COMPARISONS = {
 @both("Add", "Sub", "Mul", since=7)
 def arithmetic(call: Call) -> ast.expr:
     """Add, subtract, multiply."""
-    return _unsigned(call, _OPERATORS[call.node.op_type])
+    same = _kept(call, 1 if call.node.op_type == "Mul" else 0, "int64", "int32")
+    return same if same is not None else _unsigned(call, _OPERATORS[call.node.op_type])
+
+
+def _kept(call: Call, neutral: int | bool, *dtypes: str) -> ast.expr | None:
+    """Return the one operand that is the result, as the other is a number that changes nothing; or None."""
+    if call.dtype(0) not in dtypes:
+        return None
+    for place, other in ((1, 0),) if call.node.op_type == "Sub" else ((1, 0), (0, 1)):
+        rep, shape = call.rep(place), call.shape(other)
+        if not isinstance(rep, Known) or not isinstance(call.rep(other), Variable) or shape is None:
+            continue
+        if rep.array.size == 1 and rep.array.reshape(-1)[0] == neutral and len(shape) >= rep.array.ndim:
+            return call.tensor(other)
+    return None
 
 
 def _unsigned(call: Call, template: str) -> ast.expr:
@@ -222,7 +236,11 @@ _LOGIC = {
 
 @both(*_LOGIC, since=7)
 def logic(call: Call) -> ast.expr:
-    """Logic, of bools or of bits."""
+    """Logic, of bools or of bits; what is true and a mask is the mask."""
+    neutral = {"And": True, "Or": False}.get(call.node.op_type)
+    same = _kept(call, neutral, "bool") if neutral is not None else None
+    if same is not None:
+        return same
     return code(_LOGIC[call.node.op_type][call.target == "mindspore"], a=call.tensor(0), b=call.tensor(1))
 
 
@@ -274,6 +292,9 @@ def where(call: Call) -> ast.expr:
     condition = call.tensor(0)
     if call.target == "pytorch":
         a, b = call.operand(1, (2,)), call.operand(2, (1,))
+        numbers = [call.rep(i) for i in (1, 2)]
+        if call.dtype(1) == "float32" and all(isinstance(n, Known) and n.array.ndim == 0 for n in numbers):
+            a, b = (literal(number(n.array)) for n in numbers if isinstance(n, Known))
         return code("torch.where(c, a, b)", c=condition, a=a, b=b)
     return code("ops.where(c, a, b)", c=condition, a=call.tensor(1), b=call.tensor(2))
 

@@ -36,9 +36,10 @@ def range_(call: Call) -> ast.expr:
         limit = code("b if (b - a) * c > 0 else a", a=start, b=limit, c=delta)
     else:
         limit = _reached(start, limit, delta)
-    if call.target == "pytorch":
-        return code("torch.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
-    return code("ops.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
+    module = "torch" if call.target == "pytorch" else "ops"
+    if _number(start) == 0 and _number(delta) == 1:
+        return code(f"{module}.arange(b, dtype=d)", b=limit, d=dtype)
+    return code(f"{module}.arange(a, b, c, dtype=d)", a=start, b=limit, c=delta, d=dtype)
 
 
 def _reached(start: ast.expr, limit: ast.expr, delta: ast.expr) -> ast.expr:

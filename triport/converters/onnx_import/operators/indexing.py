@@ -160,13 +160,17 @@ _COMBINED = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": 
 
 @mindspore("ScatterElements", "Scatter")
 def scatter_elements_mindspore(call: Call) -> ast.expr:
-    """Elements put, or combined, along an axis."""
+    """Elements put, or combined, along an axis.
+
+    Of two that are put at one place the last one counts, as in ONNX Runtime. `ops.tensor_scatter_elements`
+    leaves that to its threads; what it adds up is right.
+    """
     axis = call.axis(call.attribute("axis", 0), call.rank(0))
     reduction = call.attribute("reduction", "none")
     if reduction not in _COMBINED:
         call.refuse("attribute reduction is unknown")
     x, index, updates = call.tensor(0), _index(call, 1, 0, axis), call.tensor(2)
-    if reduction not in ("none", "add"):
+    if reduction != "add":
         template = f"f(x, i, u, a, ops.tensor_scatter_{_COMBINED[reduction]})"
         return code(template, f=call.function("scatter_along"), x=x, i=index, u=updates, a=axis)
     return code("ops.tensor_scatter_elements(x, i, u, a, r)", x=x, i=index, u=updates, a=axis, r=reduction)

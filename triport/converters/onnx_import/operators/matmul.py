@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.expressions import OMIT, code, turned
 from triport.converters.onnx_import.microsoft.fused import SWAPPED
 from triport.converters.onnx_import.values import Known, Variable
 
@@ -111,8 +111,8 @@ def gemm(call: Call) -> ast.expr:
                 return layer
     if call.target == "mindspore" and call.dtype(0) not in _FLOATS:
         call.refuse("of integers: MindSpore's CPU multiplies floats")
-    a: Any = code("x.T", x=call.tensor(0)) if trans_a else call.tensor(0)
-    b: Any = code("x.T", x=call.tensor(1)) if trans_b else call.tensor(1)
+    a: Any = turned(call.tensor(0)) if trans_a else call.tensor(0)
+    b: Any = turned(call.tensor(1)) if trans_b else call.tensor(1)
     product = code("a @ b" if call.target == "pytorch" else "ops.matmul(a, b)", a=a, b=b)
     if alpha != 1:
         product = code("n * x", n=alpha, x=product)

@@ -217,6 +217,9 @@ def layer_norm(call: Call) -> Any:
                 e=eps,
             )
         mean_template, wide = "x.mean(dim=a, keepdim=True)", "torch.float32"
+    elif not others and dtype == "float32":
+        norm, b = call.function("layer_norm"), call.tensor(2) if call.has(2) else None
+        return code("f(x, w, b, a, e)", f=norm, x=call.tensor(0), w=call.tensor(1), b=b, a=tuple(axes), e=eps)
     else:
         mean_template, wide = "ops.mean(x, a, True)", "mindspore.float32"
     x = call.tensor(0)

@@ -18,13 +18,14 @@ def prelu(call: Call) -> ast.expr:
     """Leaky with a slope of each channel or place."""
     slope, x = call.rep(1), call.tensor(0)
     rank = call.rank(0)
-    if call.target == "pytorch" and isinstance(slope, Known) and slope.array.dtype == np.float32 and rank > 1:
+    if isinstance(slope, Known) and slope.array.dtype == np.float32 and rank > 1:
         channels = slope.array.reshape(-1)
         shape = [1] * (rank - slope.array.ndim) + list(slope.array.shape)
         if slope.array.size == 1 or (shape[1] == slope.array.size and slope.array.size == call.size(0, 1)):
             constructor = code("nn.PReLU(n)", n=channels.size if channels.size > 1 else OMIT)
+            leaf = "weight" if call.target == "pytorch" else "w"
             layer = call.body.layer(
-                "prelu", constructor, {"weight": Known(channels, slope.origin, trained=True)}, x
+                "prelu", constructor, {leaf: Known(channels, slope.origin, trained=True)}, x
             )
             if layer is not None:
                 return layer

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import OMIT, code
+from triport.converters.onnx_import.expressions import OMIT, code, text_of
 from triport.converters.onnx_import.values import Known
 
 from . import both
@@ -238,10 +238,14 @@ def _layer(call: Call, weights: list[Known], read: _Recurrent) -> tuple[ast.expr
         d=True if read.count == 2 else OMIT,
         r="relu" if op == "RNN" and "relu" in read.activations else OMIT,
     )
-    held = _held(op, weights, read)
-    layer = call.body.layer_path(op.lower(), constructor, held)
+    key = (text_of(constructor), *(each.origin for each in weights))
+    held = call.body.shared.recurrent
+    layer = held.get(key) if all(key) else None  # a layer that is called twice is one
+    if layer is None:
+        layer = call.body.layer_path(op.lower(), constructor, _held(op, weights, read))
     if layer is None:
         return None
+    held[key] = layer
     states = [call.tensor(i) if call.has(i) else None for i in ((5, 6) if op == "LSTM" else (5,))]
     if op == "LSTM" and (states[0] is None) != (states[1] is None):
         call.refuse("only one of the two initial states")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from triport.converters.onnx_import.call import Call
-from triport.converters.onnx_import.expressions import code, literal
-from triport.converters.onnx_import.values import Variable
+from triport.converters.onnx_import.expressions import code, literal, turned
+from triport.converters.onnx_import.values import Known, Variable, number
 
 from . import both, mindspore, pytorch
 from .resize import is_own
@@ -104,7 +105,16 @@ def flatten(call: Call) -> ast.expr:
             x = call.let("x", x)
             return code("x.reshape(x.shape[0], -1)", x=x)
         return code("x.reshape(n, -1)", x=x, n=int(np.prod([n for n in first if isinstance(n, int)])))
-    call.refuse("free axes on both sides of the axis")
+    x = call.let("x", x)
+    rows, columns = (_product(x, shape, axes) for axes in (range(axis), range(axis, rank)))
+    return code("x.reshape(r, c)", x=x, r=rows, c=columns)
+
+
+def _product(x: ast.expr, shape: list[int | str | None], axes: range) -> ast.expr:
+    """Return the product of the sizes of these axes."""
+    known = int(np.prod([n for n in (shape[i] for i in axes) if isinstance(n, int)]))
+    free = [code("x.shape[i]", x=x, i=i) for i in axes if not isinstance(shape[i], int)]
+    return reduce(lambda a, b: code("a * b", a=a, b=b), [*free, *([literal(known)] if known != 1 else [])])
 
 
 @both("Transpose")
@@ -124,7 +134,9 @@ def transpose(call: Call) -> ast.expr:
         if rank > 2 and last == rank - 1:
             first, last = first - rank if first == rank - 2 else first, -1
         if call.target == "pytorch":
-            return code("x.transpose(a, b)", x=x, a=first, b=last) if rank > 2 else code("x.T", x=x)
+            if rank == 2:
+                return turned(x)
+            return code("x.transpose(a, b)", x=x, a=first, b=last)
         return code("x.swapaxes(a, b)", x=x, a=first, b=last)
     return code(
         "x.permute(*o)" if call.target == "pytorch" else "ops.transpose(x, o)",
@@ -178,6 +190,9 @@ def unsqueeze(call: Call) -> ast.expr:
 def expand(call: Call) -> ast.expr:
     """Repeat along axes of size 1, in both directions of broadcasting."""
     sizes, shape = call.ints(1), call.shape(0)
+    filled = _filled(call, sizes)
+    if filled is not None:
+        return filled
     x = call.tensor(0)
     if sizes is None or shape is None:
         if call.target == "mindspore":
@@ -202,6 +217,15 @@ def expand(call: Call) -> ast.expr:
     if call.target == "pytorch":
         return code("x.expand(*s)", x=x, s=final)
     return code("ops.broadcast_to(x, s)", x=x, s=tuple(final))
+
+
+def _filled(call: Call, sizes: list[int | ast.expr] | None) -> ast.expr | None:
+    """Return a tensor of one number, which a number that is expanded is, or None."""
+    rep = call.rep(0)
+    if not isinstance(rep, Known) or rep.array.ndim or rep.array.dtype.kind not in "fib" or not sizes:
+        return None
+    template = "torch.full(s, v, dtype=d)" if call.target == "pytorch" else "ops.full(s, v, dtype=d)"
+    return code(template, s=tuple(sizes), v=number(rep.array), d=call.dtype_name(call.dtype(0)))
 
 
 def _broadcast(wanted: Any, given: Any) -> Any:

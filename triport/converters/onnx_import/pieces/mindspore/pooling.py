@@ -75,7 +75,7 @@ def max_pool_with_indices(
 def unpool(x: Tensor, indices: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Put values where their indices, counted over a tensor of that shape, say; zero elsewhere."""
     flat = ops.zeros(shape, x.dtype).reshape(-1)
-    return ops.tensor_scatter_elements(flat, indices.reshape(-1), x.reshape(-1)).reshape(shape)
+    return ops.tensor_scatter_update(flat, indices.reshape(-1, 1), x.reshape(-1)).reshape(shape)
 
 
 def unpool_into(x: Tensor, indices: Tensor, shape: tuple[int, ...], larger: tuple[int, ...]) -> Tensor:
