@@ -259,7 +259,7 @@ def test_pixels_at_the_places_of_a_grid(mode, padding, corners, tmp_path):
 def test_three_parts_that_are_put_together_again_with_a_fourth(target, tmp_path):
     """As torch.export writes the states of Mamba 2."""
     proto = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["" : 17]> 
+        """<ir_version: 8, opset_import: ["" : 17]>
         graph (float[n, 2] x) => (float[n, 6] three, float[n, 8] four) {
         a = Neg (x) b = Exp (x) c = Tanh (x) three = Concat <axis = 1> (x, a, b) d = Abs (c)
         four = Concat <axis = 1> (x, a, b, d) }"""
