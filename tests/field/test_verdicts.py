@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from tests.few_are_quick import one_in
 from tests.parity.onnx_files import copied, saved
 from triport.converters.formats import write_checkpoint
 from triport.converters.formats.tensors import ArrayTensor
@@ -175,7 +176,7 @@ def test_other_models(first, tmp_path, run_cli):
     assert "resnet18" in result.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("nameless", [False, True])
+@pytest.mark.parametrize("nameless", one_in(2, [False, True]))
 @pytest.mark.field(
     case="Softmax behind the last layer",
     source="adversary: a Softmax, or a temperature, behind fc",
@@ -271,7 +272,7 @@ def clipped(model, most):
     return model
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", one_in(2, FAULTS))
 @pytest.mark.field(
     case="a fault that two images of noise do not show",
     source="adversary: wrong at another batch size, for large values, for images of one colour",

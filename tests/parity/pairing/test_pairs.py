@@ -1,7 +1,5 @@
 """What triport finds of every small pair: the right map and the right verdict, and never a wrong map."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 
@@ -11,28 +9,6 @@ from .all_cases import CASES
 from .running import distance, own_names, seeded, sides
 from .test_cases import NOISE, NOISE_OF_MINDSPORE
 from .test_parting import IN_MODULES, PASSED
-
-
-def of(verdict):
-    return [case for case in CASES if case.verdict == verdict]
-
-
-@cache
-def paired(case):
-    return triport.pair(case.a(), case.b(), inputs=list(case.inputs))
-
-
-def each(cases):
-    """Return the mark that runs a test on each of these cases."""
-    found = [
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in cases
-    ]
-    return pytest.mark.parametrize("case", found)
-
-
-def every(*verdicts):
-    """Return the mark that runs a test on every case of these verdicts."""
-    return each([case for verdict in verdicts for case in of(verdict)])
 
 
 def wrong_rows(case, found):
@@ -67,43 +43,34 @@ def wrong_rows(case, found):
     return wrong
 
 
-@each(CASES)
-def test_no_wrong_map_is_accepted(case):
-    found = paired(case)
-    if case.verdict == "no map":
-        assert not found.complete
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in CASES],
+)
+def test_the_right_map_and_verdict_are_found(case):
+    """One test for all that is said of a pair, so that it is paired once."""
+    found = triport.pair(case.a(), case.b(), inputs=list(case.inputs))
     if found.complete and found.proven:
         assert not wrong_rows(case, found)
+    CHECKS[case.verdict](case, found)
 
 
-@every("equal", "another graph")
-def test_the_map_is_complete_and_right(case):
-    found = paired(case)
+def equal(case, found):
     assert found.complete, found.names
     assert not wrong_rows(case, found)
-
-
-@every("equal")
-def test_equal_networks_are_found_equal(case):
-    found = paired(case)
     assert found.proven
     assert found.equal
     assert found.first_parting is None
+    assert set(found.unproven) == case.unproven | case.partly
+    assert {name for group in found.symmetric for name in group} == case.symmetric
+    said = " ".join(note for note in found.notes if "in training" in note)
+    assert case.training in said
+    assert bool(said) == bool(case.training)
 
 
-@every("equal")
-def test_what_cannot_be_proven_is_listed(case):
-    assert set(paired(case).unproven) == case.unproven | case.partly
-
-
-@every("equal")
-def test_what_is_exchangeable_is_listed(case):
-    assert {name for group in paired(case).symmetric for name in group} == case.symmetric
-
-
-@every("another graph")
-def test_what_parts_is_found(case):
-    found = paired(case)
+def another_graph(case, found):
+    assert found.complete, found.names
+    assert not wrong_rows(case, found)
     assert not found.equal
     assert found.proven == (case in IN_MODULES or case.name in PASSED)
     assert case.why in found.first_parting.why
@@ -111,9 +78,7 @@ def test_what_parts_is_found(case):
         assert (found.first_parting.a, found.first_parting.b) == case.parting
 
 
-@every("no map")
-def test_what_is_left_is_listed(case):
-    found = paired(case)
+def no_map(case, found):
     assert not found.complete
     assert not found.proven
     assert not wrong_rows(case, found)
@@ -122,8 +87,4 @@ def test_what_is_left_is_listed(case):
         assert set(found.names.left_b) == case.left_b
 
 
-@every("equal")
-def test_what_parts_in_training_alone_is_said(case):
-    said = " ".join(note for note in paired(case).notes if "in training" in note)
-    assert case.training in said
-    assert bool(said) == bool(case.training)
+CHECKS = {"equal": equal, "another graph": another_graph, "no map": no_map}
