@@ -71,6 +71,22 @@ def test_what_reaches_no_output(graph: Path, tmp_path: Path, change: Any, says: 
 
 
 @pytest.mark.field(
+    case="parity of two graphs of which one has a branch that reaches no output",
+    source="asked of every sentence, which input makes it false: 'neither weights nor graph differ'",
+    outcome="Equal in what was judged, and what reaches no output is named as not compared.",
+)
+def test_parity_of_what_reaches_no_output(graph: Path, tmp_path: Path, run_cli: Any) -> None:
+    other = changed(graph, tmp_path / "b.onnx", with_a_dead_branch)
+    done = run_cli("parity", graph, other, "--runtimes", "onnx")
+    said = done.stdout.replace("\n", " ")
+    assert done.exit_code == 0, done.output
+    assert "neither weights nor graph" not in said
+    assert "b.onnx: 1 entry was not compared, dead.c the first (no output of the graph depends on it)" in said
+    assert "b.onnx: 1 node that no output depends on was not compared" in said
+    assert said.rstrip().endswith("; not everything was judged")
+
+
+@pytest.mark.field(
     case="a file with all of a model's parameters and one tensor more, or in another float type",
     source="found by trying: '187 of 187 parameters agree, 1 do not'",
     outcome="How many of the model's parameters agree, and how many tensors are not among them.",
