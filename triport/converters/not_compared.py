@@ -37,7 +37,7 @@ def not_compared(sides: SideBySide) -> Iterator[str]:
 
 
 def reaches_no_output(checkpoint: Checkpoint) -> Iterator[str]:
-    """Yield what an ONNX file holds that no output of it is made of, which no comparison of results judges."""
+    """Yield what an ONNX file holds that no output is made of: no comparison of results judges it."""
     yield from _sentences(checkpoint, *_unread(checkpoint))
 
 

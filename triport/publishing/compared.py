@@ -44,9 +44,10 @@ def check_report(source: str, report: ModelReport, advice: str = "") -> None:
     """
     noise = max(report.noises.values())
     if not math.isfinite(noise) or noise > LARGEST_NOISE:
+        far = share_of_largest(noise, "the largest value")
         raise NotPublishableError(
-            f"{source}: with these weights float32 itself is off by {share_of_largest(noise, 'the largest value')}, so "
-            "that runtimes agree would prove nothing. Nothing was written"
+            f"{source}: with these weights float32 itself is off by {far}, so that "
+            "runtimes agree would prove nothing. Nothing was written"
         )
     wrong = [
         f"{pair.candidate}: {share_of_largest(pair.comparison.max_rel, 'the largest value')}, allowed "

@@ -90,7 +90,8 @@ class StepDivergence:
             return f"in {at} ({self.step.kind}): its input is right, its output is not"
         if self.after == FIRST:
             return f"before {at} ({self.step.kind}), the first module: its input is wrong"
-        return f"before {at} ({self.step.kind}): its input is wrong, and every module compared before it is right"
+        before = "every module compared before it is right"
+        return f"before {at} ({self.step.kind}): its input is wrong, and {before}"
 
 
 @dataclass(frozen=True, slots=True)

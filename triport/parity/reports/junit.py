@@ -93,10 +93,8 @@ def _cases_of(pair: Pair) -> list[_Case]:
 
 
 def _difference(what: str, pair: Pair, found: Comparison) -> str:
-    return (
-        f"{what} differ from {pair.reference} by {share_of_largest(found.needed_tolerance, 'the largest')}, allowed "
-        f"{found.tolerance:.1e}"
-    )
+    far = share_of_largest(found.needed_tolerance, "the largest")
+    return f"{what} differ from {pair.reference} by {far}, allowed {found.tolerance:.1e}"
 
 
 def failure_of(pair: Pair) -> str:

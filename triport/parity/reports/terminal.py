@@ -345,10 +345,8 @@ def _apart(pair: Pair) -> str:
     differences = further_differences(pair)
     if result.passed and differences:
         return f"{label_of(pair)} is off {'; and '.join(differences)}"
-    return (
-        f"{label_of(pair)} is off by {share_of_largest(result.needed_tolerance, 'the largest logit')}, allowed "
-        f"{_scientific(result.tolerance)}"
-    )
+    far = share_of_largest(result.needed_tolerance, "the largest logit")
+    return f"{label_of(pair)} is off by {far}, allowed {_scientific(result.tolerance)}"
 
 
 def _scientific(value: float) -> str:
