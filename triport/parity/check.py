@@ -289,8 +289,7 @@ def _but_for_reference(
 
 def _worst_of(pair: Pair) -> str:
     """Return by how much a candidate is off the exact reference, where most, and what is allowed there."""
-    found = pair.comparison
-    out = [("its outputs", found.needed_tolerance, found.tolerance)]
+    out = [("its outputs", pair.comparison.needed_tolerance, pair.comparison.tolerance)]
     out += [
         (f"{one.input}, {image.what}", image.needed_tolerance, image.tolerance)
         for one in pair.further
