@@ -18,6 +18,7 @@ from triport.converters.convert import ConvertRequest, convert
 from triport.parity.diagnosis.conclusion import conclusion_of
 from triport.parity.diagnosis.finding import Finding
 from triport.parity.further import FurtherResult, ImageResult
+from triport.parity.localise.folded import FoldedDifference
 
 torch = importlib.import_module("torch")
 
@@ -68,6 +69,22 @@ def test_what_reaches_no_output(graph: Path, tmp_path: Path, change: Any, says: 
     assert done.stdout.endswith("Equal, bit for bit.\n" if not says else ", in what was compared.\n")
     found = json.loads(run_cli("inspect", graph, other, "--json", "-").stdout)
     assert (found["equal"], found["whole"]) == (True, not says)
+
+
+@pytest.mark.field(
+    case="parity of two graphs of which one has a branch that reaches no output",
+    source="asked of every sentence, which input makes it false: 'neither weights nor graph differ'",
+    outcome="Equal in what was judged, and what reaches no output is named as not compared.",
+)
+def test_parity_of_what_reaches_no_output(graph: Path, tmp_path: Path, run_cli: Any) -> None:
+    other = changed(graph, tmp_path / "b.onnx", with_a_dead_branch)
+    done = run_cli("parity", graph, other, "--runtimes", "onnx")
+    said = done.stdout.replace("\n", " ")
+    assert done.exit_code == 0, done.output
+    assert "neither weights nor graph" not in said
+    assert "b.onnx: 1 entry was not compared, dead.c the first (no output of the graph depends on it)" in said
+    assert "b.onnx: 1 node that no output depends on was not compared" in said
+    assert said.rstrip().endswith("; not everything was judged")
 
 
 @pytest.mark.field(
@@ -150,3 +167,21 @@ def test_one_output_for_every_input(tmp_path: Path, run_cli: Any) -> None:
     assert done.exit_code == 0
     assert "every input that was run gives one output" in done.stdout.replace("\n", " ")
     assert json.loads((tmp_path / "x.json").read_text())["models"][0]["gives_one_output"] is True
+
+
+@pytest.mark.field(
+    case="a file whose logits are all 0, beside one whose are not",
+    source="found by trying: 'is off by inf of the largest logit'",
+    outcome="No share of 0 is told: no tolerance would do, in words.",
+)
+def test_beside_a_file_that_returns_nothing_but_0(tmp_path: Path, run_cli: Any) -> None:
+    state = state_dict()
+    torch.save(state, tmp_path / "b.pth")
+    zeros = {name: torch.zeros_like(state[name]) for name in ("fc.weight", "fc.bias")}
+    torch.save(state | zeros, tmp_path / "a.pth")
+    done = run_cli("parity", tmp_path / "a.pth", tmp_path / "b.pth", "--runtimes", "pytorch")
+    assert done.exit_code == 1
+    assert "b.pth beside a.pth is off by more than any tolerance, allowed 9.5e-07" in done.stdout
+    assert "by inf" not in done.stdout
+    folded = FoldedDifference("fc", "bias", np.nan, np.nan, 1, 10, ((3, np.nan),))
+    assert str(folded) == "fc: folded bias has NaN or Inf on one side, in 1 of 10 channels: 3"

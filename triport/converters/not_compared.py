@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from triport.converters.formats import Checkpoint, short
@@ -29,19 +29,28 @@ def not_compared(sides: SideBySide) -> Iterator[str]:
         if sides.fits:  # else every tensor was compared
             known = set(sides.fits[index].names.values())
             names |= {name: why for name, why in unread.items() if name not in known}
-        if names:
-            first, why = next(iter(names.items()))
-            yield (
-                f"{one.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
-                f"{short(first)} the first ({short(why)})"
-            )
-        if idle:
-            are = counted(idle, "node that no output depends on was", "nodes that no output depends on were")
-            yield f"{one.path}: {are} not compared"
+        yield from _sentences(one, names, idle)
     shapes = [_shapes(one) for one in (sides.left, sides.right)]
     if all(shapes) and shapes[0] != shapes[1]:
         taken = [f"{one.path} {shape}" for one, shape in zip((sides.left, sides.right), shapes, strict=True)]
         yield f"the files take inputs of other shapes, which was not judged: {' and '.join(taken)}"
+
+
+def reaches_no_output(checkpoint: Checkpoint) -> Iterator[str]:
+    """Yield what an ONNX file holds that no output is made of: no comparison of results judges it."""
+    yield from _sentences(checkpoint, *_unread(checkpoint))
+
+
+def _sentences(checkpoint: Checkpoint, names: Mapping[str, str], idle: int) -> Iterator[str]:
+    if names:
+        first, why = next(iter(names.items()))
+        yield (
+            f"{checkpoint.path}: {counted(len(names), 'entry was', 'entries were')} not compared, "
+            f"{short(first)} the first ({short(why)})"
+        )
+    if idle:
+        are = counted(idle, "node that no output depends on was", "nodes that no output depends on were")
+        yield f"{checkpoint.path}: {are} not compared"
 
 
 def _unread(checkpoint: Checkpoint) -> tuple[dict[str, str], int]:

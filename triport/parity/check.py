@@ -19,6 +19,7 @@ from .further import Computed, FurtherReference, FurtherResult, computed
 from .inputs import Inputs
 from .judge.comparison import Comparison, ComparisonError, compare_outputs, deciding
 from .judge.tolerance import CALIBRATIONS
+from .judge.words import share_of_largest
 from .layers.judge import LayerReport
 from .layers.reference import StepReference
 from .layers.trace import following, layers_of
@@ -288,8 +289,7 @@ def _but_for_reference(
 
 def _worst_of(pair: Pair) -> str:
     """Return by how much a candidate is off the exact reference, where most, and what is allowed there."""
-    found = pair.comparison
-    out = [("its outputs", found.needed_tolerance, found.tolerance)]
+    out = [("its outputs", pair.comparison.needed_tolerance, pair.comparison.tolerance)]
     out += [
         (f"{one.input}, {image.what}", image.needed_tolerance, image.tolerance)
         for one in pair.further
@@ -302,7 +302,7 @@ def _worst_of(pair: Pair) -> str:
         for step in layers.steps
     ]
     where, needed, allowed = max(out, key=lambda one: one[1] / one[2] if one[2] else one[1])
-    return f"{needed:.1e} of the largest value in {where}, where {allowed:.1e} is allowed"
+    return f"{share_of_largest(needed, 'the largest value')} in {where}, where {allowed:.1e} is allowed"
 
 
 def _judged(candidate: Candidate, feed: Arrays, reference: NetworkReference, options: Options) -> _Judged:

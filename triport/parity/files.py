@@ -157,7 +157,8 @@ def layers_beside(
         else PyTorchRunner(other_network, theirs.parameters)
     )
     layers = layers_of(runner, reference)
-    if layers.parting is None and not _equal(function.outputs, runner.run(function.feed), function.allowed):
+    is_right = bool(layers.steps) and layers.parting is None
+    if is_right and not _equal(function.outputs, runner.run(function.feed), function.allowed):
         return replace(layers, behind=following(runner, reference, layers))
     return layers
 

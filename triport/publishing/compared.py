@@ -10,6 +10,7 @@ from typing import Any
 from triport.converters.published import MODEL_FILE
 from triport.parity.check import ModelReport
 from triport.parity.judge.tolerance import FLOAT32
+from triport.parity.judge.words import share_of_largest
 from triport.parity.reference import REFERENCE, WITHOUT_TORCH
 from triport.parity.runtimes import Runner
 from triport.parity.runtimes.mindspore import MindSporeRunner
@@ -43,12 +44,13 @@ def check_report(source: str, report: ModelReport, advice: str = "") -> None:
     """
     noise = max(report.noises.values())
     if not math.isfinite(noise) or noise > LARGEST_NOISE:
+        far = share_of_largest(noise, "the largest value")
         raise NotPublishableError(
-            f"{source}: with these weights float32 itself is off by {noise:.1e} of the largest value, so "
-            "that runtimes agree would prove nothing. Nothing was written"
+            f"{source}: with these weights float32 itself is off by {far}, so that "
+            "runtimes agree would prove nothing. Nothing was written"
         )
     wrong = [
-        f"{pair.candidate}: {pair.comparison.max_rel:.1e} of the largest value, allowed "
+        f"{pair.candidate}: {share_of_largest(pair.comparison.max_rel, 'the largest value')}, allowed "
         f"{pair.comparison.tolerance:.1e}" + ("" if not pair.comparison.passed else ", on a further input")
         for pair in report.pairs
         if not pair.passed

@@ -146,6 +146,14 @@ def test_folded_and_scrambled_is_equal(checkpoint, model, tmp_path):
     assert reports[1].passed
 
 
+def test_a_foreign_file_with_a_branch_that_reaches_no_output(checkpoint, model, tmp_path):
+    other = scrambled(model)
+    other.graph.node.append(onnx.helper.make_node("Relu", ["input"], ["dead"]))
+    found, _ = verdict_on(checkpoint, saved(tmp_path / "b.onnx", other))
+    assert found.cause == "neither" and found.how == "by structure"
+    assert "b.onnx: 1 node that no output depends on was not compared" in found.not_judged
+
+
 def test_folded_and_scrambled_with_a_channel_that_is_off(checkpoint, model, tmp_path):
     wrong = scrambled(model)
 

@@ -68,7 +68,8 @@ def _outputs(sides: Sides) -> str:
     pair = report.pairs[0]
     needed, allowed = _needed(pair)
     if not np.isfinite(needed):
-        return f"the outputs cannot be compared: {'; '.join(pair.notes) or 'some are NaN or Inf'}"
+        why = "; ".join(pair.notes) or "some are NaN or Inf, or all of the first are 0"
+        return f"the outputs cannot be compared: {why}"
     failed = [one for one in pair.further if one.failed]
     if failed:
         return f"the outputs cannot be compared with {failed[0].input}: {failed[0].failed}"

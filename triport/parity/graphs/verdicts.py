@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from triport.parity.judge.words import size_of
+
 from .runs import ONNX_RUNTIME
 
 EQUAL, NOT_EQUAL, ILL_CONDITIONED = "equal", "not equal", "ill-conditioned"
@@ -80,7 +82,7 @@ class OutputsVerdict:
             return self.verdict
         where = f" on {self.feed}" if self.feed else ""
         verdict = f"{self.verdict}, but for what the warning says" if self.note else self.verdict
-        text = f"{verdict}: MindSpore and {self.runtime} differ by {self.error:.1e}{where}"
+        text = f"{verdict}: MindSpore and {self.runtime} differ by {size_of(self.error)}{where}"
         if self.level is not None:
             text += f" from level ORT_ENABLE_{self.level} on, by {self.plain_error:.1e} without"
         if self.noise is not None:

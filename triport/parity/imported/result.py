@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from triport.parity.judge.words import size_of
 from triport.reference_models.errors import counted
 from triport.reference_models.result import SCHEMA_VERSION
 
@@ -137,7 +138,7 @@ class ImportedSource:
             rows.append(
                 (
                     "compared",
-                    f"{', '.join(trial.inputs)}: {verdict}, {trial.max_rel:.1e} from ONNX Runtime"
+                    f"{', '.join(trial.inputs)}: {verdict}, {size_of(trial.max_rel)} from ONNX Runtime"
                     f"{f' ({trial.why})' if trial.why else ''}",
                 )
             )

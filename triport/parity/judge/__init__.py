@@ -8,5 +8,6 @@ modules (`parity/layers/`), a Cell with its graph (`parity/graphs/`), a Module w
 `noise.py`: how far a network is from itself, from runs of which none is judged.
 `tolerance.py`: what that noise allows.
 `comparison.py`: the verdict on a network's outputs.
+`words.py`: errors as a sentence says them.
 `divergence.py`: the first of many values that is out.
 """

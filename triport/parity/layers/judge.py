@@ -22,9 +22,10 @@ FIRST = "input"  # what is before the first step
 class StepResult:
     """A step of a candidate beside the reference's; errors are relative to the reference's largest value.
 
-    `given_error` is that of its input, NaN where the input is not known. An error is infinite where the
-    shapes differ or a value is NaN or Inf. `worst_channels` are pairs of a channel and its error, worst
-    first, where the step differs.
+    `given_error` is that of its input, NaN where the input is not known or of another shape, which
+    `given_shapes` then says in words. An error is infinite where the shapes differ (of its output, `shapes`)
+    or a value is NaN or Inf. `worst_channels` are pairs of a channel and its error, worst first, where the
+    step differs.
     """
 
     name: str
@@ -35,6 +36,8 @@ class StepResult:
     noise: float
     tolerance: float
     worst_channels: tuple[tuple[int, float], ...] = ()
+    given_shapes: str = ""
+    shapes: str = ""
 
     @property
     def passed(self) -> bool:
@@ -50,6 +53,11 @@ class StepResult:
     def given_known(self) -> bool:
         """Whether it is known what the step was given."""
         return not math.isnan(self.given_error)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its output tells something: not where it was given, and so returns, another shape."""
+        return not (self.given_shapes and self.shapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +76,22 @@ class StepDivergence:
 
     def __str__(self) -> str:
         at = self.step.name
+        last = f"the last that is right is {self.after}"
+        if self.inside is None and self.step.given_shapes:
+            given = f"given another shape ({self.step.given_shapes}); {last}"
+            if self.step.comparable:
+                return f"in {at} ({self.step.kind}): its output is wrong, and it was {given}"
+            return f"at {at} ({self.step.kind}): it was {given}"
         if self.inside is None:
             return (
-                f"in {at} ({self.step.kind}): its output is wrong, and what it was given is not known; the "
-                f"last that is right is {self.after}"
+                f"in {at} ({self.step.kind}): its output is wrong, and what it was given is not known; {last}"
             )
         if self.inside:
             return f"in {at} ({self.step.kind}): its input is right, its output is not"
         if self.after == FIRST:
             return f"before {at} ({self.step.kind}), the first module: its input is wrong"
-        return f"before {at} ({self.step.kind}): its input is wrong, and every module before it is right"
+        before = "every module compared before it is right"
+        return f"before {at} ({self.step.kind}): its input is wrong, and {before}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,9 @@ class LayerReport:
     `why_not` says why some could not. `behind` names what follows the last step, where that is all that can
     be at fault: every step is right and the logits are not. `of_no_kind` are modules, with their classes,
     that the table of kinds knows nothing of and that no known modules are inside of. `is_one_graph`: the
-    candidate has no modules at all, and no tensor of it is known to be the output of one.
+    candidate has no modules at all, and no tensor of it is known to be the output of one. `given_otherwise`
+    are the steps that were given another shape and return another: no difference by themselves, as a constant
+    may be stored once or for each image; what is made of them is compared.
     """
 
     steps: tuple[StepResult, ...]
@@ -98,6 +114,7 @@ class LayerReport:
     behind: str = ""
     of_no_kind: tuple[str, ...] = ()
     is_one_graph: bool = False
+    given_otherwise: tuple[StepResult, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -140,7 +157,7 @@ class CallJudge:
         noise = reference.noise(step)
         tolerance = self._tolerance(noise)
         error = error_of(output, call.output, reference.largest(step.name))
-        given_error, given_tolerance = self._given(step, call)
+        given_error, given_tolerance, given_shapes = self._given(step, call)
         self._results[step.name] = StepResult(
             step.name,
             step.kind,
@@ -150,20 +167,29 @@ class CallJudge:
             noise,
             tolerance,
             () if error <= tolerance else _worst_channels(output, call.output),
+            given_shapes,
+            _other_shapes(output, call.output),
         )
 
-    def _given(self, step: CallStep, call: ModuleCall) -> tuple[float, float]:
-        """Return the error and the tolerance of what a step was given that needs most of it."""
-        found = [
-            (error_of(ours, theirs, largest_value(ours)), self._tolerance(noise))
-            for ours, theirs, noise in zip(
-                self._reference.given(step), call.given, self._reference.noise_given(step), strict=True
-            )
-            if theirs is not None
-        ]
+    def _given(self, step: CallStep, call: ModuleCall) -> tuple[float, float, str]:
+        """Return the error and the tolerance of what a step was given that needs most of it.
+
+        Then the shapes, in words, where they are not the reference's and nothing else is known to be wrong.
+        """
+        found, shapes = [], ""
+        for ours, theirs, noise in zip(
+            self._reference.given(step), call.given, self._reference.noise_given(step), strict=True
+        ):
+            if theirs is None:
+                continue
+            if ours.shape == theirs.shape:
+                found.append((error_of(ours, theirs, largest_value(ours)), self._tolerance(noise)))
+            else:
+                shapes = shapes or _other_shapes(ours, theirs)
         most = max(found, key=lambda one: one[0] / one[1] if one[1] else one[0], default=(0.0, 0.0))
-        known = len(found) == len(call.given) or most[0] > most[1]
-        return most if known else (math.nan, most[1])
+        if most[0] > most[1]:
+            return *most, ""
+        return most[0] if len(found) == len(call.given) else math.nan, most[1], shapes
 
     def report(self, *, isolated: bool = False, why_not: str = "") -> LayerReport:
         """Return the verdict on all that was visited, in the reference's order."""
@@ -174,10 +200,14 @@ class CallJudge:
             # a container cannot be fed apart from its modules
             if step.name not in self._results and (step.leaf or not isolated)
         ]
+        parting = self._parting(results, isolated)
+        # those behind the first that differs are shown as they are
+        end = results.index(parting.step) if parting else len(results)
+        otherwise = tuple(result for result in results[:end] if not result.comparable)
         return LayerReport(
-            tuple(results),
+            tuple(result for result in results if result not in otherwise),
             tuple(missing),
-            self._parting(results, isolated),
+            parting,
             isolated,
             why_not if missing else "",
             of_no_kind=tuple(
@@ -185,6 +215,7 @@ class CallJudge:
                 for module in self._reference.modules
                 if module.leaf and module.layer is None
             ),
+            given_otherwise=otherwise,
         )
 
     def _tolerance(self, noise: float) -> float:
@@ -192,14 +223,22 @@ class CallJudge:
 
     def _parting(self, results: list[StepResult], isolated: bool) -> StepDivergence | None:
         first = first_divergence(
-            results,
+            [result for result in results if result.comparable],
             lambda result: result.passed,
             # a step that is fed the reference's input is judged by its output alone
             lambda result: (result.given_passed or isolated) if result.given_known else None,
         )
         if first is None:
             return None
-        return StepDivergence(first.at, first.inside, FIRST if first.after is None else first.after.name)
+        after = FIRST if first.after is None else first.after.name
+        # the first that was given another shape, where nothing right is behind it
+        start = 0 if first.after is None else results.index(first.after) + 1
+        other = next((one for one in results[start : results.index(first.at)] if not one.comparable), None)
+        return (
+            StepDivergence(first.at, first.inside, after)
+            if other is None
+            else StepDivergence(other, None, after)
+        )
 
 
 def error_of(reference: np.ndarray, candidate: np.ndarray, largest: float) -> float:
@@ -207,6 +246,12 @@ def error_of(reference: np.ndarray, candidate: np.ndarray, largest: float) -> fl
     if reference.shape != candidate.shape:
         return np.inf
     return relative(distance(reference, candidate), largest)
+
+
+def _other_shapes(reference: np.ndarray, candidate: np.ndarray) -> str:
+    """Return two shapes in words; empty where they are one."""
+    ours, theirs = (" x ".join(map(str, one.shape)) or "a scalar" for one in (reference, candidate))
+    return "" if reference.shape == candidate.shape else f"{ours} and {theirs}"
 
 
 def _worst_channels(reference: np.ndarray, candidate: np.ndarray) -> tuple[tuple[int, float], ...]:

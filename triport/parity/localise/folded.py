@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -42,12 +43,14 @@ class FoldedDifference:
     within: Step = "layer"
 
     def __str__(self) -> str:
+        where = f"in {self.count} of {self.of} channels"
+        if not math.isfinite(self.relative):
+            named = ", ".join(str(channel) for channel, _ in self.channels)
+            return f"{self.layer}: folded {self.what} has NaN or Inf on one side, {where}: {named}"
         worst = ", ".join(f"{channel} ({error:.1e})" for channel, error in self.channels)
         largest = "its" if self.within == "layer" else "a channel's"
-        return (
-            f"{self.layer}: folded {self.what} differs by {self.relative:.1e} of {largest} largest value, in "
-            f"{self.count} of {self.of} channels: {worst}"
-        )
+        far = f"{self.relative:.1e} of {largest} largest value"
+        return f"{self.layer}: folded {self.what} differs by {far}, {where}: {worst}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from triport.parity.calls import CallStep, ModuleCall
 from triport.parity.judge.divergence import first_divergence
 from triport.parity.judge.tolerance import CALIBRATIONS
+from triport.parity.judge.words import size_of
 from triport.parity.layers import onnx_taps
 from triport.parity.layers.judge import error_of
 from triport.parity.layers.reference import StepReference
@@ -35,7 +36,7 @@ class FaultyModule:
         before = ", ".join(self.feeding[-SHOWN:]) or "the input"
         more = f" and {len(self.feeding) - SHOWN} more" if len(self.feeding) > SHOWN else ""
         return (
-            f"the first difference is in {self.module} (output {self.error:.1e}, allowed "
+            f"the first difference is in {self.module} (output {size_of(self.error)}, allowed "
             f"{self.allowed:.1e}): the fault is in it or between it and what feeds it: {before}{more}"
         )
 

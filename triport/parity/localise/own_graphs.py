@@ -10,6 +10,7 @@ import numpy as np
 
 from triport.converters.comparison import Difference
 from triport.converters.formats import open_checkpoint
+from triport.converters.not_compared import reaches_no_output
 from triport.parity.candidates import given_file
 from triport.parity.check import ModelReport, check_model
 from triport.parity.inputs import Inputs
@@ -61,15 +62,16 @@ def localise_graph(
         return check(Inputs(telling_feed(report), ()), layers_here)
 
     graph = tuple(f"{path}: {line}" for line in wrong_graph(report, with_layers, 0))
-    not_judged = (
-        f"{path}: {len(missing)} of {len(parameters)} tensors have no name there (BatchNorm folded, or names "
-        f"of its own), {missing[0]} the first; the network's stood for them"
-        if missing
-        else ""
-    )
+    notes = [*reaches_no_output(open_checkpoint(path))]
+    if missing:
+        notes.insert(
+            0,
+            f"{path}: {len(missing)} of {len(parameters)} tensors have no name there (BatchNorm folded, or "
+            f"names of its own), {missing[0]} the first; the network's stood for them",
+        )
     first = network.name if source == str(path) else source
     return Localisation(
-        first, str(path), network.name, "by name", len(stored), differences, graph, not_judged
+        first, str(path), network.name, "by name", len(stored), differences, graph, ". ".join(notes)
     )
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from triport.converters.comparison import Difference
 from triport.converters.environment import MissingRuntimeError
+from triport.converters.formats import open_checkpoint
 from triport.converters.identification.identify import IdentifyError
 from triport.converters.networks.registered import of_model
+from triport.converters.not_compared import reaches_no_output
 from triport.converters.onnx_export import exporter_for
 from triport.converters.onnx_export.written_model import LOGITS
 from triport.parity.check import ModelReport, Pair
@@ -127,7 +129,7 @@ def by_name(
         for index, path in enumerate((first, second)):
             graph += [f"{path}: {line}" for line in wrong_graph(reports[index], with_layers, index)]
     model = None if found.model is None else names[0]
-    notes = [*map(further_outputs, (first, second))] if model is not None else []
+    notes = [*map(further_outputs, (first, second)), *found.left_out] if model is not None else []
     if model is not None and not graph and reports[0].precision == "float32":
         notes += map(written_otherwise, (first, second), names)
     return Localisation(
@@ -217,12 +219,13 @@ def by_structure(
         faults.append(f"{foreign}: the same folded weights, another function ({off_by(pair)}); {where}")
     elif found.differences and not faults:
         not_judged = f"the graph of {foreign} was not judged: that takes equal weights"
+    unread = [line for path in (known.path, foreign) for line in reaches_no_output(open_checkpoint(path))]
     return Localisation(
         *found_at,
         found.compared,
         found.differences,
         tuple(faults),
-        _joined([not_judged, *map(further_outputs, (known.path, foreign))]),
+        _joined([not_judged, *map(further_outputs, (known.path, foreign)), *unread]),
         f"{foreign}: {advice}" if advice else "",
     )
 

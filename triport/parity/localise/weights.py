@@ -5,22 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from triport.converters.comparison import Difference, compare_files
+from triport.converters.comparison import Difference, compared, side_by_side
+from triport.converters.not_compared import not_compared
 
 
 @dataclass(frozen=True, slots=True)
 class NamedComparison:
-    """Two files tensor by tensor; `model` is None where they are of no model that both can be of."""
+    """Two files tensor by tensor; `model` is None where they are of no model that both can be of.
+
+    `left_out` says in words what a file holds beside what was compared.
+    """
 
     model: str | None
     compared: int
     differences: tuple[Difference, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def compare_named(first: Path, second: Path) -> NamedComparison:
     """Compare the tensors of two checkpoints, of any format and dialect, bit for bit."""
-    found = compare_files(first, second)
-    return NamedComparison(found.model, found.tensors, found.differences)
+    sides = side_by_side(first, second)
+    found = compared(sides)
+    return NamedComparison(found.model, found.tensors, found.differences, tuple(not_compared(sides)))
 
 
 def sentence(difference: Difference) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from triport.converters.naming.pair_names import PairRow
+from triport.parity.judge.words import size_of
 from triport.reference_models.errors import counted
 
 from .result import PairResult
@@ -82,7 +83,7 @@ def _verdict(found: PairResult) -> str:
     numbers = (
         ""
         if worst is None
-        else f" (needed {worst.needed_tolerance:.1e}, the noise allows {worst.tolerance:.1e})"
+        else f" (needed {size_of(worst.needed_tolerance)}, the noise allows {worst.tolerance:.1e})"
     )
     if found.equal and not found.proven:
         return f"NOT PROVEN: outputs are equal{numbers}, but no parameter of a changes them: any map would do"

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
+from triport.parity.judge.words import share_of_largest, size_of
 from triport.parity.localise import report as localise_report
 from triport.parity.localise.verdict import Localisation
 from triport.parity.training.report import parts_of, worst_of
@@ -92,10 +93,8 @@ def _cases_of(pair: Pair) -> list[_Case]:
 
 
 def _difference(what: str, pair: Pair, found: Comparison) -> str:
-    return (
-        f"{what} differ from {pair.reference} by {found.needed_tolerance:.1e} of the largest, allowed "
-        f"{found.tolerance:.1e}"
-    )
+    far = share_of_largest(found.needed_tolerance, "the largest")
+    return f"{what} differ from {pair.reference} by {far}, allowed {found.tolerance:.1e}"
 
 
 def failure_of(pair: Pair) -> str:
@@ -119,7 +118,7 @@ def training_failure_of(pair: TrainingPair) -> str:
     """Return what of a framework's training differs, a line each."""
     worst = [(what, worst_of(results)) for what, results in parts_of(pair)]
     return "\n".join(
-        f"{what} differ: {result.name} is off by {result.error:.1e}, allowed {result.tolerance:.1e}"
+        f"{what} differ: {result.name} is off by {size_of(result.error)}, allowed {result.tolerance:.1e}"
         for what, result in worst
         if not result.passed
     )

@@ -38,7 +38,8 @@ class Plot:
 def plot_of_layers(layers: LayerReport) -> Plot:
     """Return a plot of the modules' errors, in the order in which they run."""
     titles = [
-        f"{step.name} ({step.kind}): output {number(step.error)}, input {number(step.given_error)}, "
+        f"{step.name} ({step.kind}): output {'of another shape' if step.shapes else number(step.error)}, "
+        f"input {'of another shape' if step.given_shapes else number(step.given_error)}, "
         f"noise {number(step.noise)}, allowed {number(step.tolerance)}"
         for step in layers.steps
     ]

@@ -114,8 +114,9 @@ def _layers_json(layers: LayerReport) -> dict[str, Any]:
         if parting is None
         else {"module": parting.step.name, "inside": parting.inside, "after": parting.after},
         "modules": [_step_json(step) for step in layers.steps],
-        "not_compared": list(layers.not_compared),
+        "not_compared": [*layers.not_compared, *(step.name for step in layers.given_otherwise)],
         "why_not_compared": layers.why_not or None,
+        "given_another_shape": {step.name: step.given_shapes for step in layers.given_otherwise},
         "of_no_kind": list(layers.of_no_kind),
         "behind_the_last": layers.behind or None,
     }

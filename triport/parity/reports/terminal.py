@@ -13,6 +13,7 @@ from rich.table import Table
 from triport.parity.check import ModelReport, Pair
 from triport.parity.judge.comparison import Comparison
 from triport.parity.judge.tolerance import CALIBRATIONS
+from triport.parity.judge.words import share_of_largest, size_of
 from triport.parity.layers.judge import LayerReport
 from triport.parity.one_output import ONE_OUTPUT
 from triport.parity.runtimes import by_default, runtimes, runtimes_with
@@ -111,7 +112,7 @@ def outputs_lines(report: ModelReport) -> list[str]:
     for pair in report.pairs:
         ordered = sorted(pair.outputs.items(), key=lambda one: (one[1].passed, -one[1].share))
         said = ", ".join(
-            f"{'' if found.passed else 'DIFFERS '}{name} {_scientific(found.needed_tolerance)} (allowed "
+            f"{'' if found.passed else 'DIFFERS '}{name} {size_of(found.needed_tolerance)} (allowed "
             f"{_scientific(found.tolerance)})"
             for name, found in ordered
         )
@@ -145,7 +146,7 @@ def further_differences(pair: Pair) -> list[str]:
             lines.append(f"with {result.input}: {result.failed}")
         elif not result.passed:
             wrong = ", ".join(
-                f"{image.what} by {_scientific(image.needed_tolerance)} (allowed "
+                f"{image.what} by {size_of(image.needed_tolerance)} (allowed "
                 f"{_scientific(image.tolerance)}){f' in {image.output}' if pair.decides else ''}"
                 for image in result.images
                 if not image.passed
@@ -157,7 +158,7 @@ def further_differences(pair: Pair) -> list[str]:
 def off_by(pair: Pair) -> str:
     """Return by how much a candidate's logits are off, and on which input."""
     if not pair.comparison.passed:
-        return f"{what_of(pair)} off by {_scientific(pair.comparison.needed_tolerance)}"
+        return f"{what_of(pair)} off by {size_of(pair.comparison.needed_tolerance)}"
     return "; ".join(f"{what_of(pair)} off {line}" for line in further_differences(pair))
 
 
@@ -198,23 +199,28 @@ def layers_line(layers: LayerReport) -> str:
     how = "each fed the reference's input, " if layers.isolated else ""
     if layers.parting is None:
         if layers.behind:
-            compared = "were compared and are" if layers.not_compared else "are"
-            return f"{how}{_counted(layers)} {compared} right, so the fault is in {layers.behind}"
+            is_whole = not (layers.not_compared or layers.given_otherwise)
+            compared = "are" if is_whole else "were compared and are"
+            otherwise = _given_otherwise(layers)
+            return f"{how}{_counted(layers)} {compared} right, so the fault is in {layers.behind}{otherwise}"
         if not layers.steps:
             decide = "" if layers.differs else ", so the outputs alone decide"
             why = f" ({layers.why_not})" if layers.why_not else ""
-            return f"{how}no module could be compared{why}{decide}{_of_no_kind(layers)}"
-        return f"{how}{_counted(layers)} within their own noise{_not_compared(layers)}{_of_no_kind(layers)}"
+            none = f"{how}no module could be compared{why}{decide}"
+            return f"{none}{_given_otherwise(layers)}{_of_no_kind(layers)}"
+        left_out = f"{_not_compared(layers)}{_given_otherwise(layers)}{_of_no_kind(layers)}"
+        return f"{how}{_counted(layers)} within their own noise{left_out}"
     step = layers.parting.step
     return (
         f"{how}the first difference is {layers.parting} "
-        f"(input {_scientific(step.given_error)}, output {_scientific(step.error)}, "
-        f"allowed {_scientific(step.tolerance)})"
+        f"(input {'of another shape' if step.given_shapes else size_of(step.given_error)}, "
+        f"output {f'of another shape ({step.shapes})' if step.shapes else size_of(step.error)}, "
+        f"allowed {_scientific(step.tolerance)}){_given_otherwise(layers)}"
     )
 
 
 def _counted(layers: LayerReport) -> str:
-    compared, missing = len(layers.steps), len(layers.not_compared)
+    compared, missing = len(layers.steps), len(layers.not_compared) + len(layers.given_otherwise)
     if missing:
         return f"{compared} of {compared + missing} modules"
     return f"{'all ' if compared > 1 else ''}{counted(compared, 'module')}"
@@ -227,6 +233,15 @@ def _of_no_kind(layers: LayerReport, limit: int = 5) -> str:
     more = f" and {len(layers.of_no_kind) - limit} more" if len(layers.of_no_kind) > limit else ""
     names = ", ".join(layers.of_no_kind[:limit])
     return f"; of no known kind, so not compared but by what they return: {names}{more}"
+
+
+def _given_otherwise(layers: LayerReport, limit: int = 5) -> str:
+    """Return which modules were given another shape than the reference's, and are judged by what follows."""
+    if not layers.given_otherwise:
+        return ""
+    named = [f"{step.name} ({step.given_shapes})" for step in layers.given_otherwise]
+    more = f" and {len(named) - limit} more" if len(named) > limit else ""
+    return f"; not compared, given another shape: {', '.join(named[:limit])}{more}"
 
 
 def _not_compared(layers: LayerReport, limit: int = 5) -> str:
@@ -260,8 +275,8 @@ def layers_table(candidate: str, layers: LayerReport, rows: int = 8) -> Table | 
     for step in layers.steps[max(0, at - rows // 2) : at + rows // 2]:
         table.add_row(
             f"[bold red]{step.name}[/]" if step.name == names[at] else step.name,
-            _scientific(step.given_error),
-            _scientific(step.error),
+            "other shape" if step.given_shapes else _scientific(step.given_error),
+            "other shape" if step.shapes else _scientific(step.error),
             _scientific(step.noise),
             _scientific(step.tolerance),
             ", ".join(f"{channel} ({_scientific(error)})" for channel, error in step.worst_channels[:3]),
@@ -330,10 +345,8 @@ def _apart(pair: Pair) -> str:
     differences = further_differences(pair)
     if result.passed and differences:
         return f"{label_of(pair)} is off {'; and '.join(differences)}"
-    return (
-        f"{label_of(pair)} is off by {_scientific(result.needed_tolerance)} of the largest logit, allowed "
-        f"{_scientific(result.tolerance)}"
-    )
+    far = share_of_largest(result.needed_tolerance, "the largest logit")
+    return f"{label_of(pair)} is off by {far}, allowed {_scientific(result.tolerance)}"
 
 
 def _scientific(value: float) -> str:
