@@ -20,6 +20,7 @@ from .siblings import exchanged_together
 from .sides import Side
 from .signs import may_be_negative, named, with_numbers
 from .state import Match, Matching
+from .trained import dropped_otherwise
 from .unseen import unseen
 
 Progress = Callable[[str], None]
@@ -80,12 +81,13 @@ def proof_of(
     done = [] if known else _trials(a, b, mapped, progress)
     trials = known or tuple(trial for _, trial in done)
     if all(trial.passed for trial in trials):
+        dropped = dropped_otherwise(a, b, mapped.draw(a, 0))
         unproven = _unproven(matching, seen, mapped)
         mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
         together = exchanged_together(matching.sides[0], matching.feed)
         mapped.parts.show()
-        notes = (*unseen(a, b, mapped.names, trials), *_on_signs(trials), *together)
+        notes = (*unseen(a, b, mapped.names, trials), *_on_signs(trials), *dropped, *together)
         return Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
     return _by_parting(a, b, matching, seen, mapped, done, progress)
 
