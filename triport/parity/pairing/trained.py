@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from triport.converters.naming.pair_names import PairNames
 from triport.reference_models.kinds import KINDS
@@ -56,25 +58,23 @@ def dropped_otherwise(a: Side, b: Side, draw: Draw) -> tuple[str, ...]:
     if not rates[0] or Counter(rates[0].values()) != Counter(rates[1].values()):
         return ()
     draw.give(b)
-    outputs = []
-    for side, known in zip((a, b), rates, strict=True):
-        parts = {path: part for path, part in watched_parts(side).items() if path in known}
-        left = {path: 1 - rate for path, rate in known.items()}
-        outputs.append(
-            observe(
-                side,
-                draw.feed(),
-                parts,
-                lambda path, number, arrays: None,
-                lambda path, number, arrays, left=left: [one * one.dtype.type(left[path]) for one in arrays],
-            )
-        )
+    outputs = [_with_shares(side, draw.feed(), known) for side, known in zip((a, b), rates, strict=True)]
     if apart(*outputs) <= _SAME:
         return ()
     return (
         "in training they part: dropout of these rates has other places with this map; of interchangeable "
         "layers each may have the other's",
     )
+
+
+def _with_shares(side: Side, feed: Sequence[np.ndarray], rates: Mapping[str, float]) -> list[np.ndarray]:
+    """Return the outputs of a side whose dropouts return the share that they leave."""
+    parts = {path: part for path, part in watched_parts(side).items() if path in rates}
+
+    def returned(path: str, number: int, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return [one * one.dtype.type(1 - rates[path]) for one in arrays]
+
+    return observe(side, feed, parts, lambda path, number, arrays: None, returned)
 
 
 def _rates_by_path(side: Side) -> dict[str, float]:
