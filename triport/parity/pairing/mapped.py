@@ -36,9 +36,18 @@ class Mapped:
         """What is moved where, whatever it was derived from."""
         return [self.constants, *sorted((row.a, row.b, str(row.steps)) for row in self.names.rows)]
 
-    def draw(self, a: Side, seed: int, *, is_wide: bool = False, is_calm: bool = False) -> Draw:
+    def draw(
+        self,
+        a: Side,
+        seed: int,
+        *,
+        is_wide: bool = False,
+        is_calm: bool = False,
+        signed: frozenset[str] = frozenset(),
+    ) -> Draw:
         """Return seeded values that fit it."""
-        return Draw(a, self.names, self.constants, self.ties, seed, is_wide=is_wide, is_calm=is_calm)
+        how = {"is_wide": is_wide, "is_calm": is_calm}
+        return Draw(a, self.names, self.constants, self.ties, seed, **how, signed=signed)
 
 
 def mapped_by(

@@ -6,6 +6,7 @@ allows. Every parameter has values of its own; those that reach no output have o
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -47,6 +48,7 @@ class Draw:
         is_calm: whether norms have statistics that are near those of what they are given, as after training:
             what grows from block to block else leaves gates and softmaxes at their ends, where a rounding
             turns them over.
+        signed: names of vectors that have both signs; one value alone is negative.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Draw:
         *,
         is_wide: bool = False,
         is_calm: bool = False,
+        signed: frozenset[str] = frozenset(),
     ) -> None:
         self._side, self._names = a, names
         self._constants = pieces_named(constants)
@@ -66,6 +69,7 @@ class Draw:
         aliases = {alias: one.name for one in a.parameters.values() for alias in one.aliases}
         self.seed, self.is_wide, self._is_calm = seed, is_wide, is_calm
         self._statistics: dict[str, np.ndarray] = {}
+        self._signed = signed
         self._first = aliases | {other: name for name, others in ties.items() for other in others}
 
     def give(self, b: Side) -> None:
@@ -99,6 +103,8 @@ class Draw:
         first = self._first.get(name, name)
         one = self._side.parameters[first]
         value = self._drawn(one)
+        if first in self._signed:
+            value = value * _signs(value.shape, f"trial {self.seed} {first}")
         for piece in self._constants.get(first, ()):
             piece.of(value)[...] = self._values[piece]
         return value
@@ -110,6 +116,14 @@ class Draw:
             value = seeded_value(one.name, one.shape, one.leaf.seeding, self.seed)
             return value * np.float32(_WIDTH) if self.is_wide and _sets_width(one) else value
         return own_value(one.shape, one.role, f"trial {self.seed} {one.name}")
+
+
+def _signs(shape: tuple[int, ...], tag: str) -> np.ndarray:
+    """Return signs of which the first is negative, and the last is not where there are several."""
+    found = np.random.default_rng([zlib.crc32(tag.encode())]).choice(np.array([-1, 1], np.float32), shape)
+    found.reshape(-1)[-1:] = 1
+    found.reshape(-1)[:1] = -1
+    return found
 
 
 def _sets_width(one: SideParameter) -> bool:

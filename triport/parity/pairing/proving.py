@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,12 +18,16 @@ from .proof import TRIALS, Draw, trial_of
 from .result import Trial
 from .siblings import exchanged_together
 from .sides import Side
+from .signs import may_be_negative, named, with_numbers
 from .state import Match, Matching
+from .trained import dropped_otherwise
 from .unseen import unseen
 
 Progress = Callable[[str], None]
 # what roundings make of a gradient that is zero, relative to the largest of all gradients
 _NOTHING, _NOTHING_IN_FLOAT32 = 1e-13, 1e-7
+# which trial has vectors with both signs
+_SIGNED = 1
 # how many draws must agree that a parameter changes nothing
 _DRAWS_OF_SILENT = 4
 
@@ -77,12 +81,13 @@ def proof_of(
     done = [] if known else _trials(a, b, mapped, progress)
     trials = known or tuple(trial for _, trial in done)
     if all(trial.passed for trial in trials):
+        dropped = dropped_otherwise(a, b, mapped.draw(a, 0))
         unproven = _unproven(matching, seen, mapped)
         mapped.parts.hide()
         symmetric = exchangeable(matching, progress)
         together = exchanged_together(matching.sides[0], matching.feed)
         mapped.parts.show()
-        notes = (*unseen(a, b, mapped.names, trials), *together)
+        notes = (*unseen(a, b, mapped.names, trials), *_on_signs(trials), *dropped, *together)
         return Proof(trials, groups_of(symmetric, mapped.divided), unproven, notes=notes)
     return _by_parting(a, b, matching, seen, mapped, done, progress)
 
@@ -108,28 +113,75 @@ def _by_parting(
         calm = parted(a, b, mapped.names, draw.feed())
         parting = calm if calm.is_proof else parting
     silent = tuple(dict.fromkeys((*_unproven(matching, seen, mapped), *parting.unproven)))
-    notes = (parting.but_for,) if parting.but_for else ()
+    notes = (*((parting.but_for,) if parting.but_for else ()), *_on_signs(trials))
     return Proof(trials, (), silent, parting, notes)
 
 
 def _trials(a: Side, b: Side, mapped: Mapped, progress: Progress) -> list[tuple[Draw, Trial]]:
     """Return the trials, up to the first that does not pass; the last is wide where that says anything.
 
-    What float32 hides with values as they are drawn is compared with calm ones.
+    What float32 hides with values as they are drawn is compared with calm ones. The second trial draws
+    vectors with both signs, as far as these leave numbers.
     """
     found: list[tuple[Draw, Trial]] = []
+    vectors = may_be_negative(a, b, mapped.names)
     for seed in range(TRIALS):
         progress(f"proving with seeded weights, {seed + 1} of {TRIALS}")
+        if seed == _SIGNED and vectors:
+            with_signs = _signed_trial(a, b, mapped, seed, vectors)
+            if with_signs is not None:
+                found.append(with_signs)
+                if not with_signs[1].passed:
+                    break
+                continue
         for is_wide, is_calm in ((True, False), (False, False), (False, True))[seed < TRIALS - 1 :]:
             draw = mapped.draw(a, seed, is_wide=is_wide, is_calm=is_calm)
             trial = trial_of(a, b, draw)
             is_noisy = trial.tolerance >= WIDEST or not np.isfinite(trial.needed_tolerance)
             if trial.passed or not is_noisy:
                 break
+        if seed == _SIGNED:
+            # of these signs say nothing
+            trial = replace(trial, positive=vectors)
         found.append((draw, trial))
         if not trial.passed:
             break
     return found
+
+
+def _signed_trial(
+    a: Side, b: Side, mapped: Mapped, seed: int, vectors: tuple[str, ...]
+) -> tuple[Draw, Trial] | None:
+    """Return a trial whose vectors have both signs, as far as these leave numbers; None: they say nothing."""
+    signed = frozenset(vectors)
+    draw = mapped.draw(a, seed, signed=signed)
+    trial = trial_of(a, b, draw)
+    if not np.isfinite(trial.needed_tolerance):
+        signed = with_numbers(a, b, mapped, seed, vectors)
+        if not signed:
+            return None
+        draw = mapped.draw(a, seed, signed=signed)
+        trial = trial_of(a, b, draw)
+    if not trial.passed and np.isfinite(trial.needed_tolerance) and trial.tolerance >= WIDEST:
+        return None
+    positive = tuple(name for name in vectors if name not in signed)
+    return draw, replace(trial, signed=tuple(name for name in vectors if name in signed), positive=positive)
+
+
+def _on_signs(trials: tuple[Trial, ...]) -> list[str]:
+    """Return sentences on what negative values change, and on where they were not tried."""
+    said = []
+    for trial in trials:
+        if trial.signed and not trial.passed:
+            said.append(
+                "outputs are equal on a draw with positive values, and not on one in which some values of "
+                f"{named(trial.signed)} are negative"
+            )
+        elif trial.positive:
+            said.append(
+                f"compared with positive values alone, as negative ones say nothing: {named(trial.positive)}"
+            )
+    return said
 
 
 def _unproven(matching: Matching, seen: Seen, mapped: Mapped) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ class Trial:
         but_for: the kernels of MindSpore that PyTorch had to imitate for this, and what is without; "" for
             none.
         reshaped: the shapes of outputs that have another shape on the other side, in order; "" for none.
+        signed: names of vectors of `a` that had both signs.
+        positive: those that were to have both, and were positive: signs left no numbers, or noise alone.
     """
 
     seed: int
@@ -39,6 +41,8 @@ class Trial:
     tolerance: float
     but_for: str = ""
     reshaped: str = ""
+    signed: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
