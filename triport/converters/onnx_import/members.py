@@ -6,8 +6,11 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from triport.converters.formats.tensors import short
+
 from .expressions import Changer, code, copied, is_identifier, is_key, literal, parts_of
 from .operators import Target
+from .reading import ImportRefusedError
 from .state import Held
 from .translate import Written
 
@@ -22,11 +25,22 @@ class Tree:
         self.target, self.parent = target, parent
 
     def put(self, steps: list[str], member: Any) -> None:
-        """Add a member at a path."""
-        if len(steps) == 1:
-            self.members[steps[0]] = member
-        else:
-            self.members.setdefault(steps[0], Tree(self.target, self)).put(steps[1:], member)
+        """Add a member at a path.
+
+        Raises:
+            ImportRefusedError: the path belongs to another member, or leads through one.
+        """
+        step, *rest = steps
+        if not rest and step not in self.members:
+            self.members[step] = member
+            return
+        inner = self.members.setdefault(step, Tree(self.target, self))
+        if not rest or not isinstance(inner, Tree):
+            raise ImportRefusedError(
+                f"the names in the file give {short(step)} two meanings, a layer and a module around others; "
+                "rename one of them there"
+            )
+        inner.put(rest, member)
 
     def order_by(self, statements: list[ast.stmt]) -> None:
         """Put the members of a class into the order in which they run."""
