@@ -27,7 +27,9 @@ def batch(profile):
     return images, files, np.array([sample.label for sample in dataset.samples])
 
 
-@pytest.mark.parametrize("runtime", SUFFIXES)
+@pytest.mark.parametrize(
+    "runtime", [pytest.param(one, marks=() if one == "onnx" else pytest.mark.slow) for one in SUFFIXES]
+)
 @pytest.mark.parametrize(
     "version", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
 )

@@ -65,7 +65,8 @@ runner.run({{"input": random_batch(spec, 1, size_px=32)}})
 """
 
 
-@pytest.mark.parametrize("mode", [pytest.param("pynative", marks=pytest.mark.slow), "graph"])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["pynative", "graph"])
 def test_mindspore_is_quiet_from_import_to_exit(mode):
     result = _run(MINDSPORE.format(mode=mode))
     assert result.stdout + result.stderr == ""

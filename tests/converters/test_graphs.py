@@ -94,9 +94,9 @@ MODES = {
 }
 
 
-# of torch.export, which takes longest, the harder of the two by default
+# torch.export takes longest
 @pytest.mark.parametrize(
-    "mode", [pytest.param(one, marks=pytest.mark.slow if one == "dynamo" else ()) for one in MODES]
+    "mode", [pytest.param(one, marks=pytest.mark.slow if "dynamo" in one else ()) for one in MODES]
 )
 @pytest.mark.parametrize(
     "model", [pytest.param(one, marks=() if one == QUICK[0] else pytest.mark.slow) for one in FAMILIES]

@@ -223,7 +223,11 @@ def test_a_fault_in_float32(build: Build, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("expression", "what"),
     [
-        ("ops.interpolate(x, size=(13, 11), mode='bicubic')", "cubic interpolation with phases rounded"),
+        pytest.param(
+            "ops.interpolate(x, size=(13, 11), mode='bicubic')",
+            "cubic interpolation with phases rounded",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "ops.interpolate(x, size=(14, 12), mode='bicubic', align_corners=True)",
             "cubic interpolation",

@@ -284,7 +284,8 @@ def test_outputs_left_out(
     source="pytorch/pytorch#41774 and onnx/tensorflow-onnx#195",
     outcome="ReverseSequence is written, and the batch is free, also in the states.",
 )
-@pytest.mark.parametrize("name", [pytest.param("lstm", marks=pytest.mark.slow), "gru"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_lengths_in_both_directions(convert: Callable[..., Any], module: Any, name: str) -> None:
     import mindspore
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.few_are_quick import one_in
 from triport.commands.shared.interrupts import Interruption, ignore_interruptions
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def test_standard_input_is_not_left_behind(tmp_path):
     source="MindSpore 2.10 writes rank_0/om/analyze_fail.ir into the folder in which the user works",
     outcome="It goes into a temporary folder, and away at the end; MS_OM_PATH says otherwise.",
 )
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own", one_in(2, [False, True]))
 def test_mindspore_leaves_no_dump(own, tmp_path):
     (tmp_path / "refused.py").write_text(
         "from mindspore import nn, ops\n\n\nclass Refused(nn.Cell):\n"

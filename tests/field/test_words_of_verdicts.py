@@ -85,6 +85,7 @@ def test_equal_values_of_another_type_have_no_other_zeros(tmp_path: Path, run_cl
     source="found by trying: 'all 187 tensors are equal', and a line below 'weights differ, above'",
     outcome="Two lines of one table do not contradict each other.",
 )
+@pytest.mark.slow
 def test_diagnose_does_not_point_to_weights_that_are_equal(tmp_path: Path, run_cli: Any) -> None:
     first = saved(tmp_path / "a.pth", state_dict())
     half = {name: torch.from_numpy(array).half() for name, array in digits().items()}

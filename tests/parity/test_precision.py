@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.few_are_quick import one_in
 from tests.parity.checking import checked as check_model
 from triport.converters.networks.registered import of_model
 from triport.parity.batches import logits_of
@@ -176,7 +177,7 @@ def test_perturbed_runs_are_as_far_apart_as_the_precision_and_leave_the_network_
 
 @pytest.mark.parametrize(
     "precision",
-    ["float16", "O2", "bfloat16", *(pytest.param(one, marks=pytest.mark.slow) for one in ("O1", "O3"))],
+    one_in(5, ["float16", "O2", "bfloat16", "O1", "O3"]),
 )
 def test_right_networks_pass_and_a_wrong_one_does_not(precision, subject, batch):
     spec, num_classes, parameters = subject

@@ -269,6 +269,7 @@ def test_onnx_of_another_size_than_the_batch(onnx_bytes):
         logits_of(OnnxRunner(onnx_bytes, NETWORK), np.ones((1, 3, 9, 9), np.float32))
 
 
+@pytest.mark.slow
 def test_mindspore_runs_after_it_has_computed_already():
     """Naming its device is an error from MindSpore's first result on: users of the library meet this."""
     program = (

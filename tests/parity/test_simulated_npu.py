@@ -11,6 +11,8 @@ import pytest
 
 from tests import simulated_npu
 
+# all of it is one process of many commands
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 ON_NPU = ("--runtimes", "pytorch", "--device", "npu")
 DIGITS = ("evaluate", "res2net_digits", "--data", str(ROOT / "examples/digits/val"), "--runtime", "pytorch")

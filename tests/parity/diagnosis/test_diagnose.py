@@ -59,6 +59,7 @@ def test_the_cause_is_named_and_no_other(right, damage, tmp_path, run_cli):
     assert json.loads(report.read_text())["causes"] == [aspect]
 
 
+@pytest.mark.slow
 def test_a_file_that_computes_in_float16_as_a_whole(right, tmp_path):
     """All its layers are counted: the first alone reads a cast, the others follow it."""
     half = tmp_path / "half.onnx"

@@ -220,6 +220,7 @@ def test_swapped_channels_are_the_structure(model):
     assert found.parts == "layer1.0.conv3 + layer1.0.bn3"  # where they meet again, in another order
 
 
+@pytest.mark.slow
 def test_files_of_two_models(checkpoint, tmp_path):
     path = written(tmp_path / "b.pth", random_parameters(get_model("resnet18")))
     found, _ = verdict_on(checkpoint, path)

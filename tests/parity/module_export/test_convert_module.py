@@ -189,6 +189,7 @@ def test_a_step_in_float16_is_judged_by_its_noise(tmp_path: Path) -> None:
     assert any("computes some steps in float16 (networks.py, line" in note for note in done.warnings)
 
 
+@pytest.mark.slow
 def test_a_decomposition_that_large_numbers_break_is_refused(tmp_path: Path) -> None:
     done = convert(networks.LogCumulated(), tmp_path / "net.onnx", "1x8")
     assert not done.passed

@@ -103,6 +103,7 @@ def test_a_rank_that_fails_stops_all(tmp_path):
     assert "rank 0 failed: see its message" in done.stderr or "RankError" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_gloo_ranks_of_the_command_line(tmp_path, run_cli):
     """The shipped model: the rows of two ranks are those of one process, to the bit."""
     words = [

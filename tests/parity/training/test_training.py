@@ -165,6 +165,7 @@ def test_a_gradient_that_is_not_finite_fails(parameters):
     assert not check_training(NETWORK, broken, Training(FOUR, ("pytorch",))).passed
 
 
+@pytest.mark.slow
 def test_graph_mode_before_it_changes_nothing(parameters):
     """Whoever has converted a Cell in the same process has left MindSpore in graph mode."""
     import mindspore
