@@ -140,8 +140,8 @@ def _no_room(error: OSError) -> str:
     if error.errno not in FULL:
         return ""
     return (
-        f"{FULL[error.errno]}; nothing was written. Free some space where the output is to be, and among "
-        f"temporary files in {tempfile.gettempdir()} (TMPDIR names another folder)"
+        f"{FULL[error.errno]}. Free some space where the output is to be, and among temporary files in "
+        f"{tempfile.gettempdir()} (TMPDIR names another folder)"
     )
 
 

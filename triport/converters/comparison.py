@@ -90,7 +90,8 @@ class FilesComparison:
     `graphs` says where the graphs differ that the files state or hold; `graphs_compared` is whether both do;
     `images` says what both state of how images are prepared, and do not state alike, `classes` which
     classes the config.json beside each has at another output;
-    `notes` say which part of a file was compared, where it holds more than the model. `whole` is whether
+    `notes` say which part of a file was compared, where it holds more than the model; `left_out` are those of
+    them that say what was not. `whole` is whether
     all that both hold was compared: not so where an ONNX file has branches, loops or functions, or where the
     graphs of two ONNX files are not compared, nor where a file has more than the tensors of its network.
     """
@@ -107,6 +108,7 @@ class FilesComparison:
     whole: bool = True
     images: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     schema_version: ClassVar[int] = SCHEMA_VERSION
 
     @property
@@ -198,6 +200,7 @@ def compared(sides: SideBySide) -> FilesComparison:
         and not (graphs is None and sides.left.runtime == sides.right.runtime == "onnx"),
         tuple(stated_otherwise(sides.left, sides.right, fits)),
         tuple(_classes(sides)),
+        left_out,
     )
 
 

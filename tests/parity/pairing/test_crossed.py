@@ -19,6 +19,7 @@ from triport.converters.naming.pair_names import PairNames, PairRow
 from triport.parity.pairing.parting import substituted
 
 from .cases import Case, Truth, same
+from .of_crossed import Own
 from .running import feed_of, give, seeded, sides
 from .test_pairs import wrong_rows
 from .torch_nets import conv, net
@@ -39,15 +40,6 @@ class Crossed:
 
     def __str__(self):
         return self.name
-
-
-class Own(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 def exchanged(tensors):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from triport.converters.comparison import Difference, compared, side_by_side
-from triport.converters.not_compared import not_compared
+from triport.converters.comparison import Difference, compare_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +23,8 @@ class NamedComparison:
 
 def compare_named(first: Path, second: Path) -> NamedComparison:
     """Compare the tensors of two checkpoints, of any format and dialect, bit for bit."""
-    sides = side_by_side(first, second)
-    found = compared(sides)
-    return NamedComparison(found.model, found.tensors, found.differences, tuple(not_compared(sides)))
+    found = compare_files(first, second)
+    return NamedComparison(found.model, found.tensors, found.differences, found.left_out)
 
 
 def sentence(difference: Difference) -> str:

@@ -348,8 +348,7 @@ class Matching:
         """
         if "shift" in (self.sides[0].parameters[one].role or ""):
             return False
-        first, second = self._settings_of(0, one), self._settings_of(0, other)
-        return any(True for _ in differences(first, second))
+        return bool([*differences(self._settings_of(0, one), self._settings_of(0, other))])
 
     def _settings_of(self, place: int, name: str) -> Settings:
         if self._settings is None:
