@@ -272,7 +272,7 @@ def clipped(model, most):
     return model
 
 
-@pytest.mark.parametrize("fault", one_in(2, FAULTS))
+@pytest.mark.parametrize("fault", one_in(3, FAULTS))
 @pytest.mark.field(
     case="a fault that two images of noise do not show",
     source="adversary: wrong at another batch size, for large values, for images of one colour",

@@ -76,7 +76,7 @@ def _share(cases: list[Case]) -> dict[Case, tuple[Case, int]]:
 SHARED = _share([case for _, case in QUICK])
 
 
-@pytest.mark.parametrize(("primitive", "case"), one_in(2, QUICK), ids=name)
+@pytest.mark.parametrize(("primitive", "case"), one_in(4, QUICK), ids=name)
 def test_equals_mindspore(
     primitive: str, case: Case, build_cell: Callable[[str], Any], reference_of: dict[Case, Any]
 ) -> None:
